@@ -1,0 +1,46 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+// Kernels are always optimised: a debug build of the library must still answer in seconds.
+// Instruction sets are chosen per function by target attributes, never by a global -march.
+let kernelSettings: [CSetting] = [
+    .unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Werror"])
+]
+
+let package = Package(
+    name: "soranji",
+    products: [],
+    dependencies: [],
+    targets: [
+        // SIMD kernels by family, each with a scalar twin; the only C of the project beside thin shims.
+        .target(name: "CKernels", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("m")]),
+        // C face of libsentencepiece (C++), with an exception boundary.
+        .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+        // A byte-level JSON reader and writer: tokenizer.json, safetensors headers, configurations.
+        .target(name: "JSONText", swiftSettings: swiftSettings),
+        // Packed weight matrices, activations, thread pool, operators over the kernels.
+        .target(name: "Tensor", dependencies: ["CKernels"], swiftSettings: swiftSettings),
+        // Mapped files: safetensors, GGUF, bundles and the import engine.
+        .target(name: "ModelFiles", dependencies: ["CKernels", "JSONText", "Tensor"], swiftSettings: swiftSettings),
+        // SentencePiece, byte-level BPE, chat templates.
+        .target(name: "Tokenizers", dependencies: ["CSentencePiece", "JSONText"], swiftSettings: swiftSettings),
+
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: swiftSettings),
+        .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: swiftSettings),
+        .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "TokenizersTests",
+            dependencies: ["Tokenizers"],
+            resources: [.copy("Fixtures")],
+            swiftSettings: swiftSettings
+        ),
+    ],
+    cxxLanguageStandard: .cxx17
+)
