@@ -68,7 +68,9 @@ public struct ImportPlan: Sendable {
         }
 
         /// Path in the bundle: `experts/L07/E012.safetensors` or `experts/L07/shared.safetensors`.
-        public var path: String {
+        public var path: String { Self.path(layer: layer, expert: expert) }
+
+        static func path(layer: Int, expert: Int?) -> String {
             "experts/L\(ImportPlan.padded(layer, 2))/" + (expert.map { "E" + ImportPlan.padded($0, 3) } ?? "shared")
                 + ".safetensors"
         }
