@@ -9,14 +9,17 @@
 //   bf16   [columns/2][16][2] bfloat16             (columns padded to even)
 //   q8     quants [blocks][8][16][4] u8 = q + 128, q in -127...127; then scales [blocks][16] half (padded to 64 B)
 //          value = scale * q
+//          (-128 too where a GGUF block brings it)
 //   q4     quants [blocks][4][16][4] u8: low nibble = column 4j+i, high nibble = column 16+4j+i (j = 0..3, i = 0..3);
-//          then per block [16] half scale, [16] half minimum (64 bytes). value = scale * nibble + minimum
+//          then scales [blocks][2][16] half: 16 scales and 16 minima per block. value = scale * nibble + minimum
 //   mxfp4  as q4, but value = scale * sk_mxfp4_table[nibble] + minimum, where the table holds 12 + 2 * e2m1
 //          (so that it is unsigned) and minimum = -12 * scale
 #ifndef SK_MATMUL_H
 #define SK_MATMUL_H
 #include <stddef.h>
 #include <stdint.h>
+
+#include "sk_cpu.h"
 
 #define SK_PANEL_ROWS 16
 #define SK_BLOCK 32
@@ -50,8 +53,10 @@ typedef struct {
 
 // Quantizes rows: per block of 32, scale = max|x| / 127 (0 when all zero), q = round-to-nearest-even(x / scale).
 // NaN counts as 0, infinities as the largest finite float, so a hostile row never poisons its neighbours.
-// Fills the four arrays that `out` points to (cast away const inside). Equal results at every level.
+// Fills the four arrays that `out` points to (cast away const inside; quants padded with zeros to a whole block).
 void sk_quantize_rows(const float *x, int64_t stride, int32_t columns, int32_t tokens, const sk_activations *out);
+void sk_quantize_rows_scalar(const float *x, int64_t stride, int32_t columns, int32_t tokens,
+                             const sk_activations *out);
 
 typedef struct {
     sk_matrix matrix;
@@ -98,4 +103,11 @@ typedef struct {
 // Computes output panels [begin, end) of ceil(rows / 16).
 void sk_gated(const sk_gated_job *job, int32_t begin, int32_t end);
 void sk_gated_scalar(const sk_gated_job *job, int32_t begin, int32_t end);
+
+// The same at a given level (lowered to what the processor can do): for tests and benchmarks. Every level gives the
+// same bytes: integer dots are exact, floats are accumulated by the same fused steps in the same order.
+void sk_quantize_rows_at(sk_level level, const float *x, int64_t stride, int32_t columns, int32_t tokens,
+                         const sk_activations *out);
+void sk_matmul_at(sk_level level, const sk_matmul_job *job, int32_t begin, int32_t end);
+void sk_gated_at(sk_level level, const sk_gated_job *job, int32_t begin, int32_t end);
 #endif
