@@ -29,6 +29,16 @@ let package = Package(
         .target(name: "Tensor", dependencies: ["CKernels"], swiftSettings: swiftSettings),
         // Mapped files: safetensors, GGUF, bundles and the import engine.
         .target(name: "ModelFiles", dependencies: ["CKernels", "JSONText", "Tensor"], swiftSettings: swiftSettings),
+        // Pages of keys and values, page tables, prefix sharing, attention over pages.
+        .target(name: "KVCache", dependencies: ["CKernels", "Tensor"], swiftSettings: swiftSettings),
+        // Shards, router, dispatch, statistics: the sparse half of a layer.
+        .target(name: "Experts", dependencies: ["CKernels", "ModelFiles", "Tensor"], swiftSettings: swiftSettings),
+        // The transformer: configuration, weights, blocks, families.
+        .target(
+            name: "Models",
+            dependencies: ["CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Tensor"],
+            swiftSettings: swiftSettings
+        ),
         // SentencePiece, byte-level BPE, chat templates.
         .target(name: "Tokenizers", dependencies: ["CSentencePiece", "JSONText"], swiftSettings: swiftSettings),
 

@@ -1,0 +1,239 @@
+import CKernels
+import Tensor
+
+/// Exact causal attention over pages, with grouped heads, sliding windows and sinks.
+///
+/// The context is cut into groups of eight pages; each group is one running softmax, and groups are merged in order.
+/// The cut depends on positions alone, so the bytes of a row are the same whether it is computed in a chunk of 512 or
+/// alone, on one thread or many. Few rows (decoding) spread the groups over the threads; many rows spread the rows.
+package final class PagedAttention {
+    /// One layer's attention for a chunk.
+    package struct Request {
+        package var layer: Int
+        /// Position of the chunk's first token.
+        package var firstPosition: Int
+        package var tokenCount: Int
+        /// `[tokens][heads * keyWidth]`, not rotated, not scaled.
+        package var queries: UnsafePointer<Float>
+        /// `[tokens][heads * valueWidth]`.
+        package var output: UnsafeMutablePointer<Float>
+        package var scale: Float
+        /// Positions that a token sees, itself included; nil for all.
+        package var window: Int?
+        /// One logit per head that takes part in the softmax and has no value; nil for none.
+        package var sinks: UnsafePointer<Float>?
+
+        package init(
+            layer: Int, firstPosition: Int, tokenCount: Int, queries: UnsafePointer<Float>,
+            output: UnsafeMutablePointer<Float>, scale: Float, window: Int?, sinks: UnsafePointer<Float>?
+        ) {
+            self.layer = layer
+            self.firstPosition = firstPosition
+            self.tokenCount = tokenCount
+            self.queries = queries
+            self.output = output
+            self.scale = scale
+            self.window = window
+            self.sinks = sinks
+        }
+    }
+
+    static let tileRows = 64
+    static let groupPages = 8
+
+    private let layout: PageLayout
+    private let headCount: Int
+    private let rotary: RotaryEmbedding
+    private let pool: ThreadPool
+    private let maximumTokens: Int
+    private let maximumPages: Int
+    /// `[tokens][pairs]`: turns of the chunk's positions.
+    private let queryCosines: AlignedBuffer<Float>
+    private let querySines: AlignedBuffer<Float>
+    /// `[pages][pairs]`: turns of the pages' first positions, computed when a page is first used.
+    private let pageCosines: AlignedBuffer<Float>
+    private let pageSines: AlignedBuffer<Float>
+    private var preparedPages = 0
+    /// Running states of decode tasks: `[kvHeads * tiles][groups][tile rows][valueStride]` and their maxima and totals.
+    private let partialOutput: AlignedBuffer<Float>
+    private let partialMaximum: AlignedBuffer<Float>
+    private let partialTotal: AlignedBuffer<Float>
+    private let shareUnits: Int
+    private let shareMaximum: AlignedBuffer<Float>
+    private let shareTotal: AlignedBuffer<Float>
+    private let shareSums: AlignedBuffer<Float>
+    private let scratch: AlignedBuffer<Float>
+    private let scratchPerWorker: Int
+    private let ranges: AlignedBuffer<Int32>
+    /// `[pages]` keys and values of the layer at hand: pages are classes, tasks should not touch reference counts.
+    private let pageBases: AlignedBuffer<UInt>
+
+    /// - Parameters:
+    ///   - maximumTokens: the largest chunk.
+    ///   - maximumPositions: the longest context.
+    package init(
+        layout: PageLayout, headCount: Int, rotary: RotaryEmbedding, pool: ThreadPool, maximumTokens: Int,
+        maximumPositions: Int
+    ) throws(AllocationError) {
+        self.layout = layout
+        self.headCount = headCount
+        self.rotary = rotary
+        self.pool = pool
+        self.maximumTokens = maximumTokens
+        maximumPages = (maximumPositions + PageLayout.positions - 1) / PageLayout.positions
+        let pairs = rotary.pairCount
+        queryCosines = try AlignedBuffer(count: maximumTokens * pairs)
+        querySines = try AlignedBuffer(count: maximumTokens * pairs)
+        pageCosines = try AlignedBuffer(count: maximumPages * pairs)
+        pageSines = try AlignedBuffer(count: maximumPages * pairs)
+        // Split work needs states for every (tile, group); tiles are then few (see `splitsGroups`).
+        let states = (4 * pool.threadCount + layout.kvHeadCount) * maximumGroups(maximumPages)
+        partialOutput = try AlignedBuffer(count: states * Self.tileRows * layout.valueStride)
+        partialMaximum = try AlignedBuffer(count: states * Self.tileRows)
+        partialTotal = try AlignedBuffer(count: states * Self.tileRows)
+        shareUnits = headCount / layout.kvHeadCount / Self.tileRows * layout.kvHeadCount + layout.kvHeadCount
+        shareMaximum = try AlignedBuffer(count: shareUnits * maximumPages * Self.tileRows)
+        shareTotal = try AlignedBuffer(count: shareUnits * maximumPages * Self.tileRows)
+        shareSums = try AlignedBuffer(count: shareUnits * maximumPages)
+        var layout = layout.kernelLayout
+        let kernelScratch = Int(sk_attend_scratch_floats(&layout, Int32(Self.tileRows)))
+        scratchPerWorker = WorkerScratch.floats(layout: self.layout, pairs: pairs) + ((kernelScratch + 15) & ~15)
+        scratch = try AlignedBuffer(count: scratchPerWorker * pool.threadCount)
+        ranges = try AlignedBuffer(count: 2 * Self.tileRows * pool.threadCount)
+        pageBases = try AlignedBuffer(count: maximumPages)
+    }
+
+    /// Computes the turns of a chunk's positions; once per chunk, before its layers.
+    package func prepare(firstPosition: Int, tokenCount: Int) {
+        precondition(tokenCount <= maximumTokens)
+        let pairs = rotary.pairCount
+        for token in 0..<tokenCount {
+            rotary.writeQueryAngles(
+                position: firstPosition + token, cosines: queryCosines.pointer + token * pairs,
+                sines: querySines.pointer + token * pairs)
+        }
+        let pages = (firstPosition + tokenCount + PageLayout.positions - 1) / PageLayout.positions
+        precondition(pages <= maximumPages)
+        while preparedPages < pages {
+            rotary.writePageAngles(
+                page: preparedPages, cosines: pageCosines.pointer + preparedPages * pairs,
+                sines: pageSines.pointer + preparedPages * pairs)
+            preparedPages += 1
+        }
+    }
+
+    /// Writes a chunk's keys and values into the pages that ``PageTable/prepareAppend(_:)`` made writable.
+    ///
+    /// - Parameters:
+    ///   - keys: `[tokens][kvHeads * keyWidth]` before rotation, rows `keyStride` floats apart.
+    ///   - values: `[tokens][kvHeads * valueWidth]`, rows `valueStride` floats apart.
+    package func store(
+        layer: Int, firstPosition: Int, tokenCount: Int, keys: UnsafePointer<Float>, keyStride: Int,
+        values: UnsafePointer<Float>, valueStride: Int, into table: PageTable
+    ) {
+        collectPages(table, layer: layer, count: (firstPosition + tokenCount - 1) / PageLayout.positions + 1)
+        let work = StoreWork(
+            layout: layout, kernelLayout: layout.kernelLayout, pageBases: pageBases.pointer,
+            firstPosition: firstPosition, tokenCount: tokenCount, keys: keys, keyStride: keyStride, values: values,
+            valueStride: valueStride)
+        // One token is not worth waking anyone.
+        if tokenCount < 8 {
+            for task in 0..<work.taskCount { work.perform(task: task, worker: 0) }
+        } else {
+            pool.run(tasks: work.taskCount, work)
+        }
+    }
+
+    private func collectPages(_ table: PageTable, layer: Int, count: Int) {
+        for index in 0..<count {
+            pageBases.pointer[index] = UInt(bitPattern: table.pages[index].keys(layer: layer, head: 0))
+        }
+    }
+
+    /// Attention of a chunk whose keys and values are stored.
+    ///
+    /// - Parameter recordsShares: adds what share of the rows' attention fell on each page to ``pageShares(pageCount:)``;
+    ///   for single tokens.
+    package func attend(_ request: Request, table: PageTable, recordsShares: Bool = false) {
+        let endPosition = request.firstPosition + request.tokenCount
+        let pageCount = (endPosition + PageLayout.positions - 1) / PageLayout.positions
+        collectPages(table, layer: request.layer, count: pageCount)
+        let headsPerGroup = headCount / layout.kvHeadCount
+        let rows = request.tokenCount * headsPerGroup
+        let tiles = (rows + Self.tileRows - 1) / Self.tileRows
+        let units = layout.kvHeadCount * tiles
+        let shares =
+            recordsShares && units <= shareUnits
+            ? AttentionShares(
+                maximum: shareMaximum.pointer, total: shareTotal.pointer, maximumPages: maximumPages,
+                sums: shareSums.pointer)
+            : nil
+        var work = AttentionWork(
+            request: request, layout: layout, kernelLayout: layout.kernelLayout, headCount: headCount,
+            headsPerGroup: headsPerGroup, pairs: rotary.pairCount, pageCount: pageCount,
+            groupCount: (pageCount + Self.groupPages - 1) / Self.groupPages, tileCount: tiles, rowCount: rows,
+            queryCosines: queryCosines.pointer, querySines: querySines.pointer, pageCosines: pageCosines.pointer,
+            pageSines: pageSines.pointer, keyCosines: rotary.keyCosines, keySines: rotary.keySines,
+            pageBases: pageBases.pointer, scratch: scratch.pointer, scratchPerWorker: scratchPerWorker,
+            ranges: ranges.pointer, partialOutput: partialOutput.pointer, partialMaximum: partialMaximum.pointer,
+            partialTotal: partialTotal.pointer, shares: shares, phase: .whole)
+        let tasks = layout.kvHeadCount * tiles
+        if tasks < 4 * pool.threadCount, work.groupCount > 1 {
+            work.phase = .groups
+            pool.run(tasks: tasks * work.groupCount, work)
+            work.phase = .merge
+            for task in 0..<tasks { work.perform(task: task, worker: 0) }
+        } else {
+            pool.run(tasks: tasks, work)
+        }
+    }
+
+    /// Attention recorded per page since ``clearShares()``, summed over layers, heads and tokens.
+    package func pageShares(pageCount: Int) -> [Float] {
+        (0..<min(pageCount, maximumPages)).map { page in
+            (0..<shareUnits).reduce(0) { $0 + shareSums.pointer[$1 * maximumPages + page] }
+        }
+    }
+
+    package func clearShares() { shareSums.buffer.update(repeating: 0) }
+}
+
+private func maximumGroups(_ pages: Int) -> Int {
+    (pages + PagedAttention.groupPages - 1) / PagedAttention.groupPages + 1
+}
+
+/// Writes the chunk's keys and values: one task per (KV head, page).
+private struct StoreWork: ParallelWork {
+    let layout: PageLayout
+    let kernelLayout: sk_page_layout
+    let pageBases: UnsafePointer<UInt>
+    let firstPosition: Int
+    let tokenCount: Int
+    let keys: UnsafePointer<Float>
+    let keyStride: Int
+    let values: UnsafePointer<Float>
+    let valueStride: Int
+
+    var firstPage: Int { firstPosition / PageLayout.positions }
+    var taskCount: Int {
+        ((firstPosition + tokenCount - 1) / PageLayout.positions - firstPage + 1) * layout.kvHeadCount
+    }
+
+    func perform(task: Int, worker: Int) {
+        let head = task % layout.kvHeadCount
+        let page = firstPage + task / layout.kvHeadCount
+        let pageStart = page * PageLayout.positions
+        guard let base = UnsafeMutableRawPointer(bitPattern: pageBases[page]) else { return }
+        let pageKeys = base + head * layout.headBytes
+        let first = max(firstPosition, pageStart)
+        let last = min(firstPosition + tokenCount, pageStart + PageLayout.positions)
+        var kernelLayout = kernelLayout
+        for position in first..<last {
+            let token = position - firstPosition
+            sk_page_store(
+                &kernelLayout, pageKeys, pageKeys + layout.keyBytes, Int32(position - pageStart),
+                keys + token * keyStride + head * layout.keyWidth,
+                values + token * valueStride + head * layout.valueWidth)
+        }
+    }
+}

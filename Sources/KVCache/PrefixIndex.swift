@@ -1,0 +1,86 @@
+import Tensor
+
+/// Full pages by the hash of everything up to their end, so that a context can start from the pages of an equal prefix.
+///
+/// The hash only finds candidates: a hit counts when the token ids are equal and the page continues the very page
+/// matched before it, so a collision cannot give a wrong context. Least recently used pages leave when the byte
+/// limit is passed; contexts that hold them keep them.
+package struct PrefixIndex {
+    private struct Entry {
+        var page: Page
+        var lastUse: UInt64
+    }
+
+    private var entries: [UInt64: Entry] = [:]
+    private var clock: UInt64 = 0
+    private let byteLimit: Int
+
+    package init(byteLimit: Int) { self.byteLimit = byteLimit }
+
+    package var residentBytes: Int { entries.values.reduce(0) { $0 + $1.page.layout.pageBytes } }
+
+    /// The longest run of full pages that hold exactly the first tokens of `tokens`.
+    ///
+    /// - Complexity: O(n) in the matched tokens.
+    package mutating func longestPrefix(of tokens: [Int32]) -> [Page] {
+        clock += 1
+        var matched: [Page] = []
+        var hash = Self.rootHash
+        var begin = 0
+        while begin + PageLayout.positions <= tokens.count {
+            let slice = tokens[begin..<begin + PageLayout.positions]
+            hash = Self.chain(hash, slice)
+            guard let entry = entries[hash], entry.page.predecessorIdentity == (matched.last?.identity ?? 0),
+                entry.page.tokens.elementsEqual(slice)
+            else { break }
+            entries[hash]?.lastUse = clock
+            matched.append(entry.page)
+            begin += PageLayout.positions
+        }
+        return matched
+    }
+
+    /// Offers the full pages of a context for sharing.
+    package mutating func insert(_ table: PageTable) {
+        clock += 1
+        var hash = Self.rootHash
+        var previous: UInt64 = 0
+        for page in table.pages {
+            guard page.isFull else { break }
+            hash = page.chainHash ?? Self.chain(hash, page.tokens[...])
+            if let known = entries[hash], known.page.tokens == page.tokens, known.page.predecessorIdentity == previous {
+                entries[hash]?.lastUse = clock
+                previous = known.page.identity
+                // The same tokens after the same pages: one copy is enough, the context keeps its own.
+                continue
+            }
+            guard page.predecessorIdentity == nil || page.predecessorIdentity == previous else { break }
+            page.chainHash = hash
+            page.predecessorIdentity = previous
+            entries[hash] = Entry(page: page, lastUse: clock)
+            previous = page.identity
+        }
+        evict()
+    }
+
+    private mutating func evict() {
+        var bytes = residentBytes
+        while bytes > byteLimit, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+            entries.removeValue(forKey: oldest.key)
+            bytes -= oldest.value.page.layout.pageBytes
+        }
+    }
+
+    static let rootHash: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+    /// Continues a 64-bit hash over token ids (the finaliser is SplitMix64's).
+    static func chain(_ hash: UInt64, _ tokens: ArraySlice<Int32>) -> UInt64 {
+        var state = hash
+        for token in tokens {
+            state = (state ^ UInt64(UInt32(bitPattern: token))) &* 0xBF58_476D_1CE4_E5B9
+            state = (state ^ (state >> 27)) &* 0x94D0_49BB_1331_11EB
+            state ^= state >> 31
+        }
+        return state
+    }
+}
