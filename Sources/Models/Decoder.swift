@@ -1,0 +1,225 @@
+import CKernels
+import Experts
+import KVCache
+import ModelFiles
+import Tensor
+
+/// A decoder-only transformer, read-only and shared by all its contexts.
+package final class Decoder: Sendable {
+    package let configuration: DecoderConfiguration
+    package let weights: DecoderWeights
+    package let store: ExpertStore
+
+    package init(bundle: Bundle) throws {
+        configuration = try DecoderConfiguration(json: bundle.configuration)
+        weights = try DecoderWeights(bundle: bundle, configuration: configuration)
+        store = ExpertStore(bundle: bundle, shape: configuration.storeShape)
+    }
+
+    /// How pages of this model's keys and values lie in memory.
+    package func pageLayout(_ element: PageLayout.Element) -> PageLayout {
+        switch configuration.attention {
+        case .grouped(let shape):
+            return PageLayout(
+                layerCount: configuration.layerCount, kvHeadCount: shape.kvHeadCount, keyWidth: shape.headWidth,
+                valueWidth: shape.headWidth, ropeColumns: 0..<configuration.rope.width, element: element)
+        case .latent(let shape):
+            let width = shape.latentRank + shape.ropeWidth
+            return PageLayout(
+                layerCount: configuration.layerCount, kvHeadCount: 1, keyWidth: width, valueWidth: shape.latentRank,
+                ropeColumns: shape.latentRank..<width, element: element)
+        }
+    }
+}
+
+extension DecoderConfiguration {
+    /// What the expert store checks shards against.
+    package var storeShape: ExpertStore.Shape {
+        ExpertStore.Shape(
+            hiddenSize: hiddenSize, expertCount: router?.expertCount ?? 0, expertWidth: expertWidth,
+            sharedWidths: layers.map { $0.hasSharedExpert ? $0.sharedWidth : 0 })
+    }
+}
+
+/// Which rows of a chunk should give logits.
+package enum LogitsRequest {
+    case none
+    case last
+    case all
+}
+
+/// Runs chunks of tokens through a ``Decoder``: owns every buffer of a run, allocated once.
+///
+/// One runner serves any number of contexts, one at a time; a context is its ``PageTable``.
+package final class DecoderRunner {
+    package let decoder: Decoder
+    package let pool: ThreadPool
+    package let layout: PageLayout
+    /// Tokens per chunk at most.
+    package let chunkTokens: Int
+    package let maximumPositions: Int
+    /// Choices of experts since it was last cleared.
+    package var statistics: ExpertStatistics
+    /// Called with each routed layer's choices of a chunk, `[tokens][k]`; for tests and traces.
+    package var onRouting: ((_ layer: Int, _ experts: UnsafeBufferPointer<Int32>) -> Void)?
+    /// Records where the attention of single tokens falls (see ``PagedAttention/pageShares(pageCount:)``).
+    package var recordsAttention = false
+
+    let attention: PagedAttention
+    let experts: ExpertRunner
+    let residual: Activations
+    let normed: Activations
+    let blockOutput: Activations
+    let attentionOutput: Activations
+    let grouped: GroupedBuffers?
+    let latent: LatentBuffers?
+    private let logitsBuffer: Activations
+    private static let logitsRows = 32
+
+    /// - Parameters:
+    ///   - maximumPositions: the longest context; bounds the memory of attention's tables.
+    package init(
+        decoder: Decoder, pool: ThreadPool, element: PageLayout.Element, maximumPositions: Int, chunkTokens: Int = 512
+    ) throws {
+        let configuration = decoder.configuration
+        self.decoder = decoder
+        self.pool = pool
+        self.maximumPositions = maximumPositions
+        self.chunkTokens = chunkTokens
+        layout = decoder.pageLayout(element)
+        let rotary = try RotaryEmbedding(
+            frequencies: configuration.rope.frequencies, attentionFactor: configuration.rope.attentionFactor)
+        attention = try PagedAttention(
+            layout: layout, headCount: configuration.headCount, rotary: rotary, pool: pool, maximumTokens: chunkTokens,
+            maximumPositions: maximumPositions)
+        experts = try ExpertRunner(
+            sizes: .init(
+                hiddenSize: configuration.hiddenSize, expertWidth: configuration.expertWidth,
+                sharedWidth: configuration.layers.map { $0.hasSharedExpert ? $0.sharedWidth : 0 }.max() ?? 0,
+                router: configuration.router, maximumTokens: chunkTokens), store: decoder.store,
+            activation: configuration.activation, pool: pool)
+        residual = try Activations(columns: configuration.hiddenSize, maximumRows: chunkTokens)
+        normed = try Activations(columns: configuration.hiddenSize, maximumRows: chunkTokens)
+        blockOutput = try Activations(columns: configuration.hiddenSize, maximumRows: chunkTokens)
+        let outputWidth: Int
+        switch configuration.attention {
+        case .grouped(let shape):
+            grouped = try GroupedBuffers(shape, tokens: chunkTokens)
+            latent = nil
+            outputWidth = shape.headCount * shape.headWidth
+        case .latent(let shape):
+            grouped = nil
+            latent = try LatentBuffers(shape, tokens: chunkTokens)
+            outputWidth = shape.headCount * shape.valueWidth
+        }
+        attentionOutput = try Activations(columns: outputWidth, maximumRows: chunkTokens)
+        logitsBuffer = try Activations(columns: configuration.vocabularySize, maximumRows: Self.logitsRows)
+        statistics = ExpertStatistics(
+            layerCount: configuration.layerCount, expertCount: configuration.router?.expertCount ?? 1)
+    }
+
+    /// Appends tokens to a context.
+    ///
+    /// - Parameters:
+    ///   - tokens: at most ``chunkTokens`` ids, each within the vocabulary.
+    ///   - onLogits: called with (row in the chunk, `[vocabulary]`) for the requested rows, in order; the memory is
+    ///     reused afterwards.
+    /// - Throws: when memory or a shard is missing; the context is then unchanged.
+    package func append(
+        _ tokens: UnsafeBufferPointer<Int32>, modality: Modality = .text, to table: inout PageTable,
+        logits request: LogitsRequest, onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws -> Void
+    ) throws {
+        let count = tokens.count
+        guard count > 0 else { return }
+        precondition(count <= chunkTokens)
+        let firstPosition = table.count
+        guard firstPosition + count <= maximumPositions else {
+            throw ModelError.invalidConfiguration(
+                "\(firstPosition + count) positions where at most \(maximumPositions) were prepared")
+        }
+        try table.prepareAppend(tokens)
+        embed(tokens)
+        attention.prepare(firstPosition: firstPosition, tokenCount: count)
+        let configuration = decoder.configuration
+        var addend: Activations?
+        for (index, layer) in decoder.weights.layers.enumerated() {
+            pool.addNormalize(
+                residual: residual, addend: addend, weight: layer.attentionNorm.pointer,
+                epsilon: configuration.normEpsilon, rows: count, output: normed, quantizes: true)
+            switch layer.attention {
+            case .grouped(let weights):
+                attendGrouped(index, weights, firstPosition: firstPosition, tokens: count, table: table)
+            case .latent(let weights):
+                attendLatent(index, weights, firstPosition: firstPosition, tokens: count, table: table)
+            }
+            pool.quantize(attentionOutput, rows: count)
+            pool.multiply(layer.output, bias: layer.outputBias, attentionOutput, into: blockOutput, tokens: count)
+            pool.addNormalize(
+                residual: residual, addend: blockOutput, weight: layer.ffnNorm.pointer,
+                epsilon: configuration.normEpsilon, rows: count, output: normed, quantizes: true)
+            try runExperts(index, layer, tokens: count, modality: modality)
+            addend = blockOutput
+        }
+        table.commitAppend()
+        try emitLogits(request, count, addend, onLogits)
+    }
+
+    private func embed(_ tokens: UnsafeBufferPointer<Int32>) {
+        var matrix = decoder.weights.embedding.kernelMatrix
+        let vocabulary = Int32(decoder.configuration.vocabularySize)
+        for (row, token) in tokens.enumerated() {
+            precondition(token >= 0 && token < vocabulary)
+            sk_unpack_row(&matrix, token, residual.row(row))
+        }
+    }
+
+    private func runExperts(_ index: Int, _ layer: DecoderWeights.Layer, tokens: Int, modality: Modality) throws {
+        let settings = decoder.configuration.layers[index]
+        var router: ExpertRunner.LayerRouter?
+        if let matrix = layer.router, let configuration = decoder.configuration.router {
+            router = .init(
+                router: Router(configuration, selectionBias: layer.selectionBias?.pointer), matrix: matrix,
+                bias: layer.routerBias)
+        }
+        try experts.run(
+            layer: index, x: normed, tokens: tokens, router: router, hasShared: settings.hasSharedExpert,
+            modality: modality, statistics: &statistics, into: blockOutput)
+        if router != nil, let onRouting {
+            let choices = experts.dispatch.experts.pointer
+            onRouting(index, UnsafeBufferPointer(start: choices, count: tokens * experts.dispatch.expertsPerToken))
+        }
+    }
+
+    /// The final norm and the output projection, for the rows that are wanted, a few at a time.
+    private func emitLogits(
+        _ request: LogitsRequest, _ count: Int, _ addend: Activations?,
+        _ onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws -> Void
+    ) throws {
+        let rows: Range<Int>
+        switch request {
+        case .none: return
+        case .last: rows = count - 1..<count
+        case .all: rows = 0..<count
+        }
+        let configuration = decoder.configuration
+        let hidden = Int64(configuration.hiddenSize)
+        var begin = rows.lowerBound
+        while begin < rows.upperBound {
+            let size = min(Self.logitsRows, rows.upperBound - begin)
+            for row in begin..<begin + size {
+                if let addend { sk_add(residual.row(row), addend.row(row), hidden) }
+            }
+            sk_rms_norm(
+                residual.row(begin), Int64(residual.stride), decoder.weights.finalNorm.pointer,
+                configuration.normEpsilon, Int32(size), Int32(hidden), normed.pointer, Int64(normed.stride))
+            pool.quantize(normed, rows: size)
+            pool.multiply(decoder.weights.output, normed, into: logitsBuffer, tokens: size)
+            for row in 0..<size {
+                try onLogits(
+                    begin + row,
+                    UnsafeMutableBufferPointer(start: logitsBuffer.row(row), count: configuration.vocabularySize))
+            }
+            begin += size
+        }
+    }
+}
