@@ -1,0 +1,71 @@
+// Pages of keys and values: sizes, storing a position, merging and finishing running sums, choice of the level.
+#include <math.h>
+
+#include "attention_levels.h"
+#include "sk_half.h"
+#include "sk_matmul.h"
+#include "sk_steps.h"
+
+static size_t element_bytes(const sk_page_layout *layout) { return layout->type == SK_F16 ? 2 : 4; }
+
+size_t sk_page_key_bytes(const sk_page_layout *layout) {
+    return (size_t)layout->k_width * SK_PAGE * element_bytes(layout);
+}
+
+size_t sk_page_value_bytes(const sk_page_layout *layout) {
+    return (size_t)layout->v_stride * SK_PAGE * element_bytes(layout);
+}
+
+void sk_page_store(const sk_page_layout *layout, void *keys, void *values, int32_t offset, const float *key,
+                   const float *value) {
+    const int32_t width = layout->v_width, stride = layout->v_stride;
+    if (layout->type == SK_F16) {
+        uint16_t *to_key = (uint16_t *)keys + offset, *to_value = (uint16_t *)values + (int64_t)offset * stride;
+        for (int32_t i = 0; i < layout->k_width; i++) to_key[(int64_t)i * SK_PAGE] = sk_half_bits(key[i]);
+        for (int32_t i = 0; i < width; i++) to_value[i] = sk_half_bits(value[i]);
+        for (int32_t i = width; i < stride; i++) to_value[i] = 0;
+    } else {
+        float *to_key = (float *)keys + offset, *to_value = (float *)values + (int64_t)offset * stride;
+        for (int32_t i = 0; i < layout->k_width; i++) to_key[(int64_t)i * SK_PAGE] = key[i];
+        for (int32_t i = 0; i < width; i++) to_value[i] = value[i];
+        for (int32_t i = width; i < stride; i++) to_value[i] = 0;
+    }
+}
+
+size_t sk_attend_scratch_floats(const sk_page_layout *layout, int32_t rows) {
+    // Portable: one row of scores and the turned page. Vectors: scores and queries of all rows, the factor of each
+    // row, and one strip of keys or values.
+    const size_t width = (size_t)layout->k_width, count = rows < 1 ? 1 : (size_t)rows;
+    const size_t portable = SK_PAGE + width * SK_PAGE;
+    const size_t strip = (width > SK_PAGE ? width : SK_PAGE) * SK_ATTEND_STRIP;
+    const size_t vectors = count * SK_PAGE + strip + (count * (width + 1) + 15) / 16 * 16;
+    return portable > vectors ? portable : vectors;
+}
+
+void sk_attend_page(const sk_page_layout *layout, const void *keys, const void *values, const float *cosines,
+                    const float *sines, const sk_query_tile *tile, float *scratch) {
+    sk_attend_page_scalar(layout, keys, values, cosines, sines, tile, scratch);
+}
+
+void sk_attend_merge(int32_t rows, int32_t v_stride, float *maximum, float *total, float *out,
+                     const float *other_maximum, const float *other_total, const float *other_out) {
+    for (int32_t row = 0; row < rows; row++) {
+        const float mine = maximum[row], other = other_maximum[row];
+        const float merged = other > mine ? other : mine;
+        const float base = merged == -INFINITY ? 0.0f : merged;
+        const float shrink = sk_step_exp(mine - base), other_shrink = sk_step_exp(other - base);
+        maximum[row] = merged;
+        total[row] = total[row] * shrink + other_total[row] * other_shrink;
+        float *to = out + (int64_t)row * v_stride;
+        const float *from = other_out + (int64_t)row * v_stride;
+        for (int32_t i = 0; i < v_stride; i++) to[i] = to[i] * shrink + from[i] * other_shrink;
+    }
+}
+
+void sk_attend_finish(int32_t rows, int32_t v_width, int32_t v_stride, const float *total, float *out) {
+    for (int32_t row = 0; row < rows; row++) {
+        float *to = out + (int64_t)row * v_stride;
+        const float factor = total[row];
+        for (int32_t i = 0; i < v_width; i++) to[i] = factor == 0 ? 0 : to[i] / factor;
+    }
+}

@@ -1,0 +1,14 @@
+// The row kernels of each level, as the dispatcher calls them.
+#ifndef SK_ROWS_LEVELS_H
+#define SK_ROWS_LEVELS_H
+#include "sk_rows.h"
+
+void sk_add_scalar(float *y, const float *x, int64_t count);
+void sk_add_scaled_scalar(float *y, const float *x, float scale, int64_t count);
+void sk_scale_scalar(float *y, float scale, int64_t count);
+void sk_sigmoid_scalar(float *x, int32_t count);
+int32_t sk_argmax_scalar(const float *x, int64_t count);
+void sk_rotate_rows_scalar(const float *x, int64_t x_stride, int32_t rows, int32_t columns, int32_t begin,
+                           int32_t width, const float *cosines, const float *sines, int64_t table_stride, float *out,
+                           int64_t out_stride);
+#endif
