@@ -44,6 +44,9 @@ let package = Package(
 
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: swiftSettings),
         .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: swiftSettings),
+        .testTarget(name: "TensorTests", dependencies: ["Tensor"], swiftSettings: swiftSettings),
+        .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
+        .testTarget(name: "ExpertsTests", dependencies: ["Experts", "Tensor"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles"], swiftSettings: swiftSettings),
         .testTarget(
             name: "TokenizersTests",
