@@ -16,7 +16,9 @@ let kernelSettings: [CSetting] = [
 
 let package = Package(
     name: "soranji",
-    products: [],
+    products: [
+        .library(name: "Soranji", targets: ["Soranji"])
+    ],
     dependencies: [],
     targets: [
         // SIMD kernels by family, each with a scalar twin; the only C of the project beside thin shims.
@@ -41,6 +43,8 @@ let package = Package(
         ),
         // SentencePiece, byte-level BPE, chat templates.
         .target(name: "Tokenizers", dependencies: ["CSentencePiece", "JSONText"], swiftSettings: swiftSettings),
+        // The facade, and the only public API: documents, plots, runtime, sessions.
+        .target(name: "Soranji", swiftSettings: swiftSettings),
 
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: swiftSettings),
         .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: swiftSettings),
@@ -54,6 +58,7 @@ let package = Package(
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
+        .testTarget(name: "SoranjiTests", dependencies: ["Soranji"], swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17
 )
