@@ -13,7 +13,7 @@ DESTDIR ?=
 # Tests are built with -enable-testing, which changes the code; a folder of their own keeps `make build` from rebuilding everything.
 TEST_FLAGS := --configuration release --scratch-path .build-tests -Xswiftc -enable-testing
 SWIFT_SOURCES := Package.swift Sources Tests
-DEMO_DOCUMENT := Benchmarks/facts/skarrow-light.md
+DEMO_DOCUMENT := Benchmarks/facts/fennick-light.md
 DEMO_QUESTION := What is the name of the goat?
 
 .PHONY: help setup build model test lint format demo install uninstall clean
