@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "attention_levels.h"
+#include "sk_cpu.h"
 #include "sk_half.h"
 #include "sk_matmul.h"
 #include "sk_steps.h"
@@ -44,7 +45,13 @@ size_t sk_attend_scratch_floats(const sk_page_layout *layout, int32_t rows) {
 
 void sk_attend_page(const sk_page_layout *layout, const void *keys, const void *values, const float *cosines,
                     const float *sines, const sk_query_tile *tile, float *scratch) {
-    sk_attend_page_scalar(layout, keys, values, cosines, sines, tile, scratch);
+    switch (sk_current_level()) {
+#if defined(__x86_64__)
+    case SK_LEVEL_AVX512: sk_attend_page_avx512(layout, keys, values, cosines, sines, tile, scratch); return;
+    case SK_LEVEL_AVX2: sk_attend_page_avx2(layout, keys, values, cosines, sines, tile, scratch); return;
+#endif
+    default: sk_attend_page_scalar(layout, keys, values, cosines, sines, tile, scratch);
+    }
 }
 
 void sk_attend_merge(int32_t rows, int32_t v_stride, float *maximum, float *total, float *out,

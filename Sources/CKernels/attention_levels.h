@@ -23,4 +23,11 @@ static inline int32_t sk_attend_last(const sk_query_tile *tile, int32_t row) {
     return tile->end[row] > SK_PAGE ? SK_PAGE : tile->end[row];
 }
 
+#if defined(__x86_64__)
+void sk_attend_page_avx2(const sk_page_layout *layout, const void *keys, const void *values, const float *cosines,
+                         const float *sines, const sk_query_tile *tile, float *scratch);
+void sk_attend_page_avx512(const sk_page_layout *layout, const void *keys, const void *values, const float *cosines,
+                           const float *sines, const sk_query_tile *tile, float *scratch);
+#endif
+
 #endif

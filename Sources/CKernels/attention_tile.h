@@ -1,0 +1,156 @@
+// The inner loops of attention over a page: unpacking strips, and products of register tiles.
+#include "sk_lanes.h"
+
+// Values as a tile reads them: [128][stride] floats or halves, from a column on.
+typedef struct {
+    const void *data;
+    int64_t stride;
+    int32_t column;
+    int half;
+} sk_values;
+
+SK_ALWAYS v16 load_element16(const void *data, int64_t index, int half) {
+    return half ? load16_half((const uint16_t *)data + index) : load16((const float *)data + index);
+}
+
+// The queries of one tile as [k_width][count], the columns in the order of the sums.
+static void pack_queries(const sk_page_layout *layout, const sk_query_tile *tile, int32_t row, int32_t count,
+                         float *packed) {
+    for (int32_t i = 0; i < count; i++) {
+        const float *query = tile->queries + (row + i) * tile->query_stride;
+        const int32_t begin = layout->rope_begin, half = layout->rope_width / 2;
+        float *to = packed + i;
+        for (int32_t c = 0; c < begin; c++, to += count) *to = query[c];
+        for (int32_t c = begin; c < begin + half; c++, to += 2 * count) to[0] = query[c], to[count] = query[c + half];
+        for (int32_t c = begin + 2 * half; c < layout->k_width; c++, to += count) *to = query[c];
+    }
+}
+
+// `vectors` x 16 positions from `first` on as floats [k_width][vectors * 16], turned by their offset, the columns in
+// the order of the sums.
+SK_ALWAYS void unpack_keys_as(const sk_page_layout *layout, const void *keys, const float *cosines,
+                              const float *sines, int32_t first, int vectors, int half, float *panel) {
+    const int32_t begin = layout->rope_begin, pairs = layout->rope_width / 2;
+    for (int32_t c = 0; c < layout->k_width; c++) {
+        if (c == begin) {
+            for (int32_t pair = 0; pair < pairs; pair++, panel += 2 * vectors * SK_LANES) {
+                const int64_t from_a = (int64_t)(c + pair) * SK_PAGE + first;
+                const int64_t from_b = from_a + (int64_t)pairs * SK_PAGE;
+                for (int v = 0; v < vectors; v++) {
+                    const v16 a = load_element16(keys, from_a + v * SK_LANES, half);
+                    const v16 b = load_element16(keys, from_b + v * SK_LANES, half);
+                    const v16 cosine = load16(cosines + pair * SK_PAGE + first + v * SK_LANES);
+                    const v16 sine = load16(sines + pair * SK_PAGE + first + v * SK_LANES);
+                    store16(panel + v * SK_LANES, fma16(a, cosine, -(b * sine)));
+                    store16(panel + (vectors + v) * SK_LANES, fma16(b, cosine, a * sine));
+                }
+            }
+            c += 2 * pairs;
+            if (c >= layout->k_width) return;
+        }
+        for (int v = 0; v < vectors; v++) {
+            store16(panel + v * SK_LANES, load_element16(keys, (int64_t)c * SK_PAGE + first + v * SK_LANES, half));
+        }
+        panel += vectors * SK_LANES;
+    }
+}
+
+static void unpack_keys(const sk_page_layout *layout, const void *keys, const float *cosines, const float *sines,
+                        int32_t first, int few, float *panel) {
+    const int half = layout->type == SK_F16;
+    if (few && half) unpack_keys_as(layout, keys, cosines, sines, first, SK_FEW_VECTORS, 1, panel);
+    else if (few) unpack_keys_as(layout, keys, cosines, sines, first, SK_FEW_VECTORS, 0, panel);
+    else if (half) unpack_keys_as(layout, keys, cosines, sines, first, SK_MANY_VECTORS, 1, panel);
+    else unpack_keys_as(layout, keys, cosines, sines, first, SK_MANY_VECTORS, 0, panel);
+}
+
+// scores[rows][vectors * 16] (rows 128 apart) = queries [k_width][rows] x panel [k_width][vectors * 16]
+SK_ALWAYS void score_tile_as(int rows, int vectors, const float *queries, const float *panel, int32_t k_width,
+                             float *scores) {
+    v16 sum[SK_MANY_ROWS][SK_FEW_VECTORS];
+    for (int r = 0; r < rows; r++) {
+        for (int v = 0; v < vectors; v++) sum[r][v] = 0;
+    }
+    for (int32_t k = 0; k < k_width; k++, queries += rows, panel += vectors * SK_LANES) {
+        v16 key[SK_FEW_VECTORS];
+        for (int v = 0; v < vectors; v++) key[v] = load16(panel + v * SK_LANES);
+        for (int r = 0; r < rows; r++) {
+            for (int v = 0; v < vectors; v++) sum[r][v] = fma16((v16)queries[r], key[v], sum[r][v]);
+        }
+    }
+    for (int r = 0; r < rows; r++) {
+        for (int v = 0; v < vectors; v++) store16(scores + r * SK_PAGE + v * SK_LANES, sum[r][v]);
+    }
+}
+
+// out[rows][vectors * 16] += weights [rows][128] x values, over the positions first ..< last
+SK_ALWAYS void value_tile_as(int rows, int vectors, int half, const float *weights, sk_values values, int32_t first,
+                             int32_t last, float *out, int64_t out_stride) {
+    v16 sum[SK_MANY_ROWS][SK_FEW_VECTORS];
+    for (int r = 0; r < rows; r++) {
+        for (int v = 0; v < vectors; v++) sum[r][v] = load16(out + r * out_stride + v * SK_LANES);
+    }
+    for (int32_t p = first; p < last; p++) {
+        const int64_t from = p * values.stride + values.column;
+        v16 value[SK_FEW_VECTORS];
+        for (int v = 0; v < vectors; v++) value[v] = load_element16(values.data, from + v * SK_LANES, half);
+        for (int r = 0; r < rows; r++) {
+            const v16 weight = weights[r * SK_PAGE + p];
+            for (int v = 0; v < vectors; v++) sum[r][v] = fma16(weight, value[v], sum[r][v]);
+        }
+    }
+    for (int r = 0; r < rows; r++) {
+        for (int v = 0; v < vectors; v++) store16(out + r * out_stride + v * SK_LANES, sum[r][v]);
+    }
+}
+
+// Every tile has its size as a constant, so that the sums stay in registers.
+#define SK_SCORES(R, VECTORS) \
+    case R: score_tile_as(R, VECTORS, queries, panel, k_width, scores); return;
+#define SK_SCORES_FEW(R) SK_SCORES(R, SK_FEW_VECTORS)
+#define SK_SCORES_MANY(R) SK_SCORES(R, SK_MANY_VECTORS)
+
+static void score_tile(int32_t rows, int few, const float *queries, const float *panel, int32_t k_width,
+                       float *scores) {
+    if (few) {
+        switch (rows) { SK_EACH_FEW(SK_SCORES_FEW) }
+    } else {
+        switch (rows) { SK_EACH_MANY(SK_SCORES_MANY) }
+    }
+}
+
+#define SK_VALUES(R, VECTORS) \
+    case R: \
+        if (values.half) value_tile_as(R, VECTORS, 1, weights, values, first, last, out, out_stride); \
+        else value_tile_as(R, VECTORS, 0, weights, values, first, last, out, out_stride); \
+        return;
+#define SK_VALUES_FEW(R) SK_VALUES(R, SK_FEW_VECTORS)
+#define SK_VALUES_MANY(R) SK_VALUES(R, SK_MANY_VECTORS)
+#define SK_VALUES_ONE(R) SK_VALUES(R, 1)
+
+static void value_tile(int32_t rows, int32_t vectors, const float *weights, sk_values values, int32_t first,
+                       int32_t last, float *out, int64_t out_stride) {
+    if (first >= last) return;
+    if (vectors == SK_FEW_VECTORS) {
+        switch (rows) { SK_EACH_FEW(SK_VALUES_FEW) }
+#if SK_MANY_VECTORS > 1
+    } else if (vectors == SK_MANY_VECTORS) {
+        switch (rows) { SK_EACH_MANY(SK_VALUES_MANY) }
+#endif
+    } else {
+        switch (rows) { SK_EACH_MANY(SK_VALUES_ONE) }
+    }
+}
+
+// Copies the positions first ..< last of a strip of columns, as floats, into a panel [128][vectors * 16], and makes
+// the strip that panel.
+static void unpack_values(sk_values *strip, int32_t vectors, int32_t first, int32_t last, float *panel) {
+    for (int32_t p = first; p < last; p++) {
+        const int64_t from = p * strip->stride + strip->column;
+        for (int32_t v = 0; v < vectors; v++) {
+            store16(panel + (p * vectors + v) * SK_LANES,
+                    load_element16(strip->data, from + v * SK_LANES, strip->half));
+        }
+    }
+    *strip = (sk_values){panel, vectors * SK_LANES, 0, 0};
+}
