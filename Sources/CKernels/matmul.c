@@ -5,19 +5,35 @@
 static sk_level usable(sk_level level) { return level > sk_best_level() ? sk_best_level() : level; }
 
 void sk_matmul_at(sk_level level, const sk_matmul_job *job, int32_t begin, int32_t end) {
-    (void)usable(level);
-    sk_matmul_scalar(job, begin, end);
+    switch (usable(level)) {
+#if defined(__x86_64__)
+    case SK_LEVEL_AVX512:
+    case SK_LEVEL_AVX2: sk_matmul_avx2(job, begin, end); break;
+#endif
+    default: sk_matmul_scalar(job, begin, end); break;
+    }
 }
 
 void sk_gated_at(sk_level level, const sk_gated_job *job, int32_t begin, int32_t end) {
-    (void)usable(level);
-    sk_gated_scalar(job, begin, end);
+    switch (usable(level)) {
+#if defined(__x86_64__)
+    case SK_LEVEL_AVX512:
+    case SK_LEVEL_AVX2: sk_gated_avx2(job, begin, end); break;
+#endif
+    default: sk_gated_scalar(job, begin, end); break;
+    }
 }
 
 void sk_quantize_rows_at(sk_level level, const float *x, int64_t stride, int32_t columns, int32_t tokens,
                          const sk_activations *out) {
-    (void)usable(level);
-    sk_quantize_rows_scalar(x, stride, columns, tokens, out);
+    switch (usable(level)) {
+#if defined(__x86_64__)
+    // Quantizing is a small part of any product: AVX2 serves the level above too.
+    case SK_LEVEL_AVX512:
+    case SK_LEVEL_AVX2: sk_quantize_rows_avx2(x, stride, columns, tokens, out); break;
+#endif
+    default: sk_quantize_rows_scalar(x, stride, columns, tokens, out); break;
+    }
 }
 
 void sk_matmul(const sk_matmul_job *job, int32_t begin, int32_t end) {
