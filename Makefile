@@ -14,7 +14,7 @@ DESTDIR ?=
 TEST_FLAGS := --configuration release --scratch-path .build-tests -Xswiftc -enable-testing
 SWIFT_SOURCES := Package.swift Sources Tests
 DEMO_DOCUMENT := Benchmarks/facts/fennick-light.md
-DEMO_QUESTION := What is the name of the goat?
+DEMO_QUESTION := In fog, how often is the horn sounded?
 
 .PHONY: help setup build model test lint format demo install uninstall clean
 

@@ -20,7 +20,7 @@ NEW_TOKENS = 48
 # What the template itself puts in front when there is no system message.
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 # The prompt of `soranji ask` with one document.
-USER = "Document {title}:\n\n{text}\n\nQuestion: {question}\nAnswer briefly from the document."
+USER = "Document {title}:\n\n{text}\n\nQuestion: {question}\nAnswer with one sentence from the document."
 
 
 def rendered(title, text, question):
