@@ -46,7 +46,18 @@ let package = Package(
         // The facade, and the only public API: documents, plots, runtime, sessions.
         .target(name: "Soranji", swiftSettings: swiftSettings),
 
-        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: swiftSettings),
+        // The AVX-512 kernels with their special instructions spelled out, to run their logic on any AVX2 processor.
+        .target(
+            name: "CKernelsEmulated",
+            dependencies: ["CKernels"],
+            path: "Tests/CKernelsEmulated",
+            cSettings: kernelSettings
+        ),
+        .testTarget(
+            name: "CKernelsTests",
+            dependencies: ["CKernels", "CKernelsEmulated"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: swiftSettings),
         .testTarget(name: "TensorTests", dependencies: ["Tensor"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),

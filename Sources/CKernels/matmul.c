@@ -7,7 +7,7 @@ static sk_level usable(sk_level level) { return level > sk_best_level() ? sk_bes
 void sk_matmul_at(sk_level level, const sk_matmul_job *job, int32_t begin, int32_t end) {
     switch (usable(level)) {
 #if defined(__x86_64__)
-    case SK_LEVEL_AVX512:
+    case SK_LEVEL_AVX512: sk_matmul_avx512(job, begin, end); break;
     case SK_LEVEL_AVX2: sk_matmul_avx2(job, begin, end); break;
 #endif
     default: sk_matmul_scalar(job, begin, end); break;
@@ -17,7 +17,7 @@ void sk_matmul_at(sk_level level, const sk_matmul_job *job, int32_t begin, int32
 void sk_gated_at(sk_level level, const sk_gated_job *job, int32_t begin, int32_t end) {
     switch (usable(level)) {
 #if defined(__x86_64__)
-    case SK_LEVEL_AVX512:
+    case SK_LEVEL_AVX512: sk_gated_avx512(job, begin, end); break;
     case SK_LEVEL_AVX2: sk_gated_avx2(job, begin, end); break;
 #endif
     default: sk_gated_scalar(job, begin, end); break;

@@ -4,53 +4,28 @@
 #if defined(__x86_64__)
 #include <float.h>
 
-#include "sk_exp.h"
 #include "sk_kernels.h"
 #include "sk_panel.h"
 
-// sk_exp lane by lane. NaN passes both clamps as their second operand.
-AVX2_INLINE __m256 exp8(__m256 x) {
-    x = _mm256_max_ps(_mm256_set1_ps(SK_EXP_LOW), x);
-    x = _mm256_min_ps(_mm256_set1_ps(SK_EXP_HIGH), x);
-    const __m256 round = _mm256_set1_ps(SK_ROUND);
-    const __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(SK_LOG2_E), round);
-    const __m256 n = _mm256_sub_ps(shifted, round);
-    __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-SK_LN2_HIGH), x);
-    r = _mm256_fmadd_ps(n, _mm256_set1_ps(-SK_LN2_LOW), r);
-    __m256 p = _mm256_fmadd_ps(r, _mm256_set1_ps(SK_EXP_7), _mm256_set1_ps(SK_EXP_6));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(SK_EXP_5));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(SK_EXP_4));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(SK_EXP_3));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-    const __m256i whole = _mm256_sub_epi32(_mm256_castps_si256(shifted), _mm256_castps_si256(round));
-    const __m256i first = _mm256_srai_epi32(whole, 1), second = _mm256_sub_epi32(whole, first);
-    const __m256i one = _mm256_set1_epi32(127);
-    p = _mm256_mul_ps(p, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(first, one), 23)));
-    return _mm256_mul_ps(p, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(second, one), 23)));
-}
+#pragma clang diagnostic ignored "-Wpsabi"
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#include "sk_lanes.h"
 
-AVX2_INLINE __m256 negated(__m256 x) { return _mm256_xor_ps(x, _mm256_set1_ps(-0.0f)); }
-
-AVX2 static void gate_avx2(const sk_gated_job *job, int32_t count, float *gate, const float *up) {
-    const __m256 one = _mm256_set1_ps(1.0f);
-    const __m256 alpha = _mm256_set1_ps(job->alpha);
-    const __m256 limit = _mm256_set1_ps(job->limit);
-    const int32_t clamped = job->activation != SK_SILU;
-    for (int32_t i = 0; i < count; i += 8) {
-        __m256 g = _mm256_load_ps(gate + i), u = _mm256_load_ps(up + i);
-        __m256 z = g;
-        if (clamped) {
-            g = _mm256_min_ps(limit, g);
-            u = _mm256_min_ps(limit, u);
-            u = _mm256_add_ps(_mm256_max_ps(negated(limit), u), one);
-            z = _mm256_mul_ps(alpha, g);
+// sk_gate lane by lane.
+void sk_avx2_gate(const sk_gated_job *job, int32_t count, float *gate, const float *up) {
+    const v16 limit = (v16)job->limit;
+    for (int32_t i = 0; i < count; i += SK_LANES) {
+        v16 g = load16(gate + i), u = load16(up + i), z = g;
+        if (job->activation != SK_SILU) {
+            g = g > limit ? limit : g;
+            u = u > limit ? limit : u;
+            u = (u < -limit ? -limit : u) + 1.0f;
+            z = job->alpha * g;
         }
-        g = _mm256_div_ps(g, _mm256_add_ps(one, exp8(negated(z))));
-        _mm256_store_ps(gate + i, _mm256_mul_ps(g, u));
+        store16(gate + i, g / (1.0f + exp16(-z)) * u);
     }
 }
+#pragma clang attribute pop
 
 #define BY_TOKENS(name) {NULL, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6}
 static const sk_tile_kernels kernels = {
@@ -62,7 +37,7 @@ static const sk_tile_kernels kernels = {
     .floats = {BY_TOKENS(sk_avx2_f32), BY_TOKENS(sk_avx2_f16), BY_TOKENS(sk_avx2_bf16)},
     .four_panels = {sk_avx2_f32_four, sk_avx2_f16_four, sk_avx2_bf16_four},
     .widen = {NULL, sk_avx2_widen_f16, sk_avx2_widen_bf16},
-    .gate = gate_avx2,
+    .gate = sk_avx2_gate,
 };
 
 void sk_matmul_avx2(const sk_matmul_job *job, int32_t begin, int32_t end) {
@@ -70,6 +45,8 @@ void sk_matmul_avx2(const sk_matmul_job *job, int32_t begin, int32_t end) {
 }
 
 void sk_gated_avx2(const sk_gated_job *job, int32_t begin, int32_t end) { sk_tiles_gated(&kernels, job, begin, end); }
+
+AVX2_INLINE __m256 negated(__m256 x) { return _mm256_xor_ps(x, _mm256_set1_ps(-0.0f)); }
 
 // Eight values with NaN as zero and infinities as the largest float.
 AVX2_INLINE __m256 tame(__m256 v) {

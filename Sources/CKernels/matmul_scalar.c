@@ -1,5 +1,5 @@
 // The portable twins: plain loops that define what every level must compute.
-#include "sk_exp.h"
+#include "sk_gate.h"
 #include "sk_kernels.h"
 #include "sk_panel.h"
 

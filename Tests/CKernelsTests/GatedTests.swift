@@ -1,4 +1,5 @@
 import CKernels
+import CKernelsEmulated
 import Foundation
 import Testing
 
@@ -80,6 +81,7 @@ import Testing
         for level in levels {
             compare(type, activation) { sk_gated_at(level, $0, $1, $2) }
         }
+        if sk_emulated_is_possible() == 1 { compare(type, activation) { sk_gated_emulated($0, $1, $2) } }
     }
 
     func compare(_ type: sk_type, _ activation: sk_activation, _ kernel: GatedKernel) {

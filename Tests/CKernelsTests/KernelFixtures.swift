@@ -1,4 +1,5 @@
 import CKernels
+import CKernelsEmulated
 
 /// SplitMix64: the same numbers on every run.
 struct SeededGenerator: RandomNumberGenerator {
@@ -156,8 +157,17 @@ func canonicalBits(_ values: [Float]) -> [UInt32] { values.map { $0.isNaN ? 0x7F
 /// Untouched output keeps this value: kernels must not write outside their rows.
 let untouched: Float = -7777.25
 
-typealias MatmulKernel = (UnsafePointer<sk_matmul_job>, Int32, Int32) -> Void
-typealias GatedKernel = (UnsafePointer<sk_gated_job>, Int32, Int32) -> Void
+typealias MatmulKernel = @Sendable (UnsafePointer<sk_matmul_job>, Int32, Int32) -> Void
+
+/// The dispatched kernel, its portable twin, every level by name and the emulated AVX-512 kernels.
+let everyKernel: [MatmulKernel] = {
+    var all: [MatmulKernel] = [{ sk_matmul($0, $1, $2) }, { sk_matmul_scalar($0, $1, $2) }]
+    for level in levels { all.append { sk_matmul_at(level, $0, $1, $2) } }
+    if sk_emulated_is_possible() == 1 { all.append { sk_matmul_emulated($0, $1, $2) } }
+    return all
+}()
+
+typealias GatedKernel = @Sendable (UnsafePointer<sk_gated_job>, Int32, Int32) -> Void
 
 /// Runs projections of the same activations over panel ranges; out[p] is [tokens][rows + 5], the rest `untouched`.
 func multiply(

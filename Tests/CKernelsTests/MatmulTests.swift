@@ -1,4 +1,5 @@
 import CKernels
+import CKernelsEmulated
 import Testing
 
 @Suite struct MatmulTests {
@@ -32,6 +33,12 @@ import Testing
     @Test(arguments: allTypes, levels)
     func levelsAgree(_ type: sk_type, _ level: sk_level) {
         compare(type, seed: 50) { sk_matmul_at(level, $0, $1, $2) }
+    }
+
+    /// The AVX-512 kernels, their special instructions spelled out, where the processor lacks them.
+    @Test(.enabled(if: sk_emulated_is_possible() == 1), arguments: allTypes)
+    func emulatedLanesAgree(_ type: sk_type) {
+        compare(type, seed: 55, columns: [1, 31, 33, 100, 576]) { sk_matmul_emulated($0, $1, $2) }
     }
 
     @Test(arguments: allTypes)
@@ -87,7 +94,7 @@ import Testing
         let whole = multiply(matrices, biases: biases, by: x, index: nil, tokens: 9, kernel: sk_matmul_scalar)
         for cut in 0...5 {
             let ranges = [0..<cut, cut..<5]
-            for kernel in [sk_matmul, sk_matmul_scalar] as [MatmulKernel] {
+            for kernel in everyKernel {
                 let parts = multiply(
                     matrices,
                     biases: biases,
@@ -115,6 +122,10 @@ import Testing
             ]
             let fast = multiply([matrix], biases: [nil], by: x, index: nil, tokens: rows, kernel: sk_matmul)[0]
             #expect(canonicalBits(fast) == canonicalBits(expected))
+            for kernel in everyKernel {
+                let other = multiply([matrix], biases: [nil], by: x, index: nil, tokens: rows, kernel: kernel)[0]
+                #expect(canonicalBits(other) == canonicalBits(expected))
+            }
             #expect(expected.prefix(20).allSatisfy { $0.isFinite })
             #expect(expected[25..<45].allSatisfy { $0 == 0 })
             #expect(expected.suffix(25).allSatisfy { $0.isFinite })
@@ -137,8 +148,10 @@ import Testing
             let x = Activations(generator.floats(17 * columns), tokens: 17, columns: columns)
             let expected = multiply([matrix], biases: [nil], by: x, index: nil, tokens: 17, kernel: sk_matmul_scalar)[0]
             for tokens in [1, 3, 17] {
-                let fast = multiply([matrix], biases: [nil], by: x, index: nil, tokens: tokens, kernel: sk_matmul)[0]
-                #expect(canonicalBits(fast) == canonicalBits(Array(expected.prefix(fast.count))))
+                for kernel in everyKernel {
+                    let fast = multiply([matrix], biases: [nil], by: x, index: nil, tokens: tokens, kernel: kernel)[0]
+                    #expect(canonicalBits(fast) == canonicalBits(Array(expected.prefix(fast.count))))
+                }
             }
         }
     }
