@@ -62,7 +62,12 @@ let package = Package(
         .testTarget(name: "TensorTests", dependencies: ["Tensor"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
         .testTarget(name: "ExpertsTests", dependencies: ["Experts", "Tensor"], swiftSettings: swiftSettings),
-        .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ModelFilesTests",
+            dependencies: ["CKernels", "JSONText", "ModelFiles"],
+            resources: [.copy("Fixtures")],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "TokenizersTests",
             dependencies: ["Tokenizers"],

@@ -71,7 +71,7 @@ extension BundleManifest {
         guard file.count <= Self.maximumManifestBytes else { throw malformed("\(file.count) bytes are no manifest") }
         let json: JSON
         do throws(JSONError) {
-            json = try JSON.parse(file.bytes, maximumDepth: 64)
+            json = try file.json(maximumDepth: 64)
         } catch {
             throw malformed("\(error)")
         }

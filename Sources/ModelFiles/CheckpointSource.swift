@@ -112,7 +112,7 @@ package struct CheckpointSource: Sendable {
             guard file.count <= Self.maximumTextBytes else {
                 throw ModelFileError(.malformed, path, "\(file.count) bytes are no template")
             }
-            return String(decoding: file.bytes, as: UTF8.self)
+            return file.text
         }
         return try json("tokenizer_config.json")?["chat_template"]?.stringValue
     }
@@ -132,7 +132,7 @@ package struct CheckpointSource: Sendable {
             throw ModelFileError(.malformed, path, "\(file.count) bytes are no configuration")
         }
         do throws(JSONError) {
-            return try JSON.parse(file.bytes)
+            return try file.json()
         } catch {
             throw ModelFileError(.malformed, path, "\(error)", hint: "Complete the download.")
         }
@@ -191,7 +191,7 @@ package struct CheckpointSource: Sendable {
     /// `license:` of README.md's front matter, else the name of a licence file.
     private static func licence(folder: String) -> String? {
         if let file = try? MappedFile(path: folder + "/README.md") {
-            let text = String(decoding: UnsafeRawBufferPointer(rebasing: file.bytes.prefix(65_536)), as: UTF8.self)
+            let text = file.withBytes { String(decoding: $0.prefix(65_536), as: UTF8.self) }
             let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
             if lines.first == "---" {
                 for line in lines.dropFirst().prefix(while: { $0 != "---" }) where line.hasPrefix("license:") {

@@ -29,7 +29,7 @@ package struct GGUFFile: Sendable {
 
     /// Whether a file begins as GGUF does.
     package static func hasMagic(_ file: MappedFile) -> Bool {
-        file.count >= 4 && UInt32(littleEndian: file.bytes.loadUnaligned(as: UInt32.self)) == magic
+        file.number(UInt32.self, at: 0) == magic
     }
 
     /// - Throws: ``ModelFileError`` naming the file, the key or tensor, and where in the file.
@@ -59,9 +59,7 @@ package struct GGUFFile: Sendable {
         var keys: [String] = []
         var metadata: [String: GGUFValue] = [:]
         for _ in 0..<keyCount {
-            let key = try reader.bytes()
-            guard key.count <= Self.maximumKeyBytes else { throw reader.malformed("a key of \(key.count) bytes") }
-            let name = String(decoding: key, as: UTF8.self)
+            let name = try reader.string(limit: Self.maximumKeyBytes, "a key")
             let value = try reader.value(try reader.kind())
             guard metadata.updateValue(value, forKey: name) == nil else {
                 throw reader.malformed("metadata key '\(name)' appears twice")
@@ -97,11 +95,7 @@ package struct GGUFFile: Sendable {
         var entries: [Entry] = []
         var names: Set<String> = []
         for _ in 0..<count {
-            let bytes = try reader.bytes()
-            guard bytes.count <= maximumNameBytes else {
-                throw reader.malformed("a tensor's name of \(bytes.count) bytes")
-            }
-            let name = String(decoding: bytes, as: UTF8.self)
+            let name = try reader.string(limit: maximumNameBytes, "a tensor's name")
             guard names.insert(name).inserted else { throw reader.malformed("tensor '\(name)' appears twice") }
             let rank = try reader.integer(UInt32.self)
             guard rank <= 4 else {

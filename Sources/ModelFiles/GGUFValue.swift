@@ -132,10 +132,11 @@ struct GGUFReader {
 
     mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type) throws(ModelFileError) -> Value {
         let size = MemoryLayout<Value>.size
-        guard remaining >= size else { throw malformed("the file ends inside a number") }
-        let value = file.bytes.loadUnaligned(fromByteOffset: position, as: Value.self)
+        guard remaining >= size, let value = file.number(Value.self, at: position) else {
+            throw malformed("the file ends inside a number")
+        }
         position += size
-        return Value(littleEndian: value)
+        return value
     }
 
     /// A length or count, at most what `minimum` bytes each leaves room for.
@@ -147,17 +148,21 @@ struct GGUFReader {
         return Int(claimed)
     }
 
-    mutating func bytes() throws(ModelFileError) -> UnsafeRawBufferPointer {
+    /// Passes over a string; returns its length in bytes.
+    @discardableResult
+    mutating func skipString() throws(ModelFileError) -> Int {
         let length = try count(of: "bytes of a string", minimum: 1)
-        guard let slice = file.slice(offset: position, length: length) else {
-            throw malformed("a string leaves the file")
-        }
         position += length
-        return slice
+        return length
     }
 
-    /// Bytes that are not UTF-8 become U+FFFD.
-    mutating func string() throws(ModelFileError) -> String { String(decoding: try bytes(), as: UTF8.self) }
+    /// A string of at most `limit` bytes. Bytes that are not UTF-8 become U+FFFD.
+    mutating func string(limit: Int = .max, _ what: String = "a string") throws(ModelFileError) -> String {
+        let length = try skipString()
+        guard length <= limit else { throw malformed("\(what) of \(length) bytes") }
+        let start = position - length
+        return file.withBytes { String(decoding: $0[start..<start + length], as: UTF8.self) }
+    }
 
     mutating func kind() throws(ModelFileError) -> GGUFValue.Kind {
         let number = try integer(UInt32.self)
@@ -199,7 +204,7 @@ struct GGUFReader {
                 position += count * size
             }
         } else if kind == .string {
-            for _ in 0..<count { _ = try bytes() }
+            for _ in 0..<count { try skipString() }
         } else {
             for _ in 0..<count { _ = try array(depth: depth + 1) }
         }

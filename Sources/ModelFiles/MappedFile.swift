@@ -1,4 +1,5 @@
 import Glibc
+import JSONText
 
 /// A file mapped read-only into memory; unmapped when the last reference goes.
 ///
@@ -79,10 +80,36 @@ package final class MappedFile: Sendable {
         if let base { munmap(base, count) }
     }
 
-    /// The whole file. Valid while this object lives.
-    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+    /// The whole file. Valid while this object lives: outside of this room use ``withBytes(_:)``, which sees to that.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
-    /// Bytes `offset ..< offset + length` of the file, or nil when they are not all inside it.
+    /// Calls `body` with the whole file; the bytes must not escape.
+    package func withBytes<Value, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        defer { withExtendedLifetime(self) {} }
+        return try body(bytes)
+    }
+
+    /// The number of type `Value` at `offset`, little-endian, or nil when it is not all inside the file.
+    package func number<Value: FixedWidthInteger>(_ type: Value.Type, at offset: Int) -> Value? {
+        guard let slice = slice(offset: offset, length: MemoryLayout<Value>.size) else { return nil }
+        defer { withExtendedLifetime(self) {} }
+        return Value(littleEndian: slice.loadUnaligned(as: Value.self))
+    }
+
+    /// The file as text; bytes that are not UTF-8 become U+FFFD.
+    package var text: String { withBytes { String(decoding: $0, as: UTF8.self) } }
+
+    /// The file as JSON.
+    package func json(maximumDepth: Int = 128, rejectingDuplicateKeys: Bool = false) throws(JSONError) -> JSON {
+        try withBytes { bytes throws(JSONError) in
+            try JSON.parse(bytes, maximumDepth: maximumDepth, rejectingDuplicateKeys: rejectingDuplicateKeys)
+        }
+    }
+
+    /// Bytes `offset ..< offset + length` of the file, or nil when they are not all inside it. Valid while this object
+    /// lives.
     package func slice(offset: Int, length: Int) -> UnsafeRawBufferPointer? {
         guard offset >= 0, length >= 0, offset <= count, length <= count - offset else { return nil }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])

@@ -19,8 +19,10 @@ package struct MappedMatrix: Sendable {
 
     /// Hints to the kernel how these bytes will be used.
     package func advise(_ advice: MappedFile.Advice) {
-        guard let start = file.bytes.baseAddress else { return }
-        file.advise(advice, offset: pointer - start, length: byteCount)
+        file.withBytes { bytes in
+            guard let start = bytes.baseAddress else { return }
+            file.advise(advice, offset: pointer - start, length: byteCount)
+        }
     }
 }
 

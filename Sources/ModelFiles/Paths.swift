@@ -35,9 +35,29 @@ enum Paths {
     static func isRegularFile(_ path: String) -> Bool { mode(path).map { $0 & S_IFMT == S_IFREG } ?? false }
     static func isFolder(_ path: String) -> Bool { mode(path).map { $0 & S_IFMT == S_IFDIR } ?? false }
 
+    /// Whether anything is there, a dangling link included.
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    static func isEmptyFolder(_ path: String) -> Bool { isFolder(path) && (try? list(path))?.isEmpty == true }
+
     private static func mode(_ path: String) -> mode_t? {
         var status = stat()
         return stat(path, &status) == 0 ? status.st_mode : nil
+    }
+
+    static func byteCount(_ path: String) -> Int? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
+    /// The absolute path, for naming what "." is; the path itself where the system has none.
+    static func resolved(_ path: String) -> String {
+        guard name(path) == "." || name(path) == "..", let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
     }
 
     /// Names in a folder, sorted, without "." and "..".

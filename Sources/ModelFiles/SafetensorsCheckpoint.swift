@@ -67,7 +67,7 @@ package struct SafetensorsCheckpoint: Sendable {
         guard mapped.count <= Self.maximumIndexBytes else { throw malformed("\(mapped.count) bytes are no index") }
         let json: JSON
         do throws(JSONError) {
-            json = try JSON.parse(mapped.bytes, maximumDepth: 16, rejectingDuplicateKeys: true)
+            json = try mapped.json(maximumDepth: 16, rejectingDuplicateKeys: true)
         } catch {
             throw malformed("\(error)")
         }

@@ -36,12 +36,14 @@ package struct SafetensorsFile: Sendable {
         func malformed(_ reason: String) -> ModelFileError {
             ModelFileError(.malformed, file.path, reason, hint: "Is it a complete safetensors file?")
         }
-        guard file.count >= 8 else { throw malformed("\(file.count) bytes are too few for a safetensors file") }
-        let claimed = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
+        guard let claimed = file.number(UInt64.self, at: 0) else {
+            throw malformed("\(file.count) bytes are too few for a safetensors file")
+        }
         guard claimed <= UInt64(Self.maximumHeaderBytes), let header = file.slice(offset: 8, length: Int(claimed))
         else {
             throw malformed("the header claims \(claimed) bytes; the file has \(file.count)")
         }
+        defer { withExtendedLifetime(file) {} }
         let json: JSON
         do throws(JSONError) {
             json = try JSON.parse(header, maximumDepth: 16, rejectingDuplicateKeys: true)

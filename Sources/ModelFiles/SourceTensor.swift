@@ -25,6 +25,13 @@ package struct SourceTensor: Sendable {
         }
     }
 
+    /// The file that holds it.
+    package var path: String {
+        switch storage {
+        case .contiguous(let region), .blocksAndScales(let region, _): region.file.path
+        }
+    }
+
     /// Bytes in the source.
     package var byteCount: Int {
         switch storage {
@@ -33,10 +40,11 @@ package struct SourceTensor: Sendable {
         }
     }
 
-    /// The bytes as they lie in the file, valid while the tensor lives; nil for a tensor that is stored in two parts.
-    package var rawBytes: UnsafeRawBufferPointer? {
-        if case .contiguous(let region) = storage { return region.bytes }
-        return nil
+    /// Calls `body` with the bytes as they lie in the file, which must not escape; nil for a tensor that is stored in two
+    /// parts.
+    package func withRawBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value? {
+        guard case .contiguous(let region) = storage else { return nil }
+        return withExtendedLifetime(region.file) { body(region.bytes) }
     }
 
     /// Length of the innermost dimension; 1 for a scalar.
@@ -85,17 +93,24 @@ package struct SourceTensor: Sendable {
     /// Row `row` as floats into `output` (at least `columns` of them). False when the row or its type cannot be read.
     func read(row: Int, scratch: UnsafeMutableRawBufferPointer, into output: UnsafeMutablePointer<Float>) -> Bool {
         guard let source = blocks(row: row, scratch: scratch) else { return false }
-        if type == .float32 {
-            UnsafeMutableRawPointer(output).copyMemory(from: source, byteCount: columns * 4)
+        return type.read(source, count: columns, into: output)
+    }
+}
+
+extension ElementType {
+    /// `count` weights (whole blocks) as floats. False for a type that cannot be read.
+    func read(_ source: UnsafeRawPointer, count: Int, into output: UnsafeMutablePointer<Float>) -> Bool {
+        if self == .float32 {
+            UnsafeMutableRawPointer(output).copyMemory(from: source, byteCount: count * 4)
             return true
         }
-        if type == .float64 {
-            for column in 0..<columns {
-                output[column] = Float(source.loadUnaligned(fromByteOffset: column * 8, as: Double.self))
+        if self == .float64 {
+            for index in 0..<count {
+                output[index] = Float(source.loadUnaligned(fromByteOffset: index * 8, as: Double.self))
             }
             return true
         }
-        guard let code = type.code else { return false }
-        return sk_ggml_dequantize(code, source, Int64(columns), output) == 0
+        guard let code else { return false }
+        return sk_ggml_dequantize(code, source, Int64(count), output) == 0
     }
 }

@@ -1,0 +1,46 @@
+import JSONText
+
+/// What a checkpoint knows about text, as files of a bundle.
+enum TokenizerFiles {
+    /// Name of the file that holds a GGUF's tokenizer.
+    static let ggufName = "tokenizer.gguf.json"
+
+    /// Files of a folder that are taken along as they are.
+    static let folderNames = [
+        "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+        "generation_config.json",
+    ]
+
+    /// The files that the source has.
+    static func names(of source: CheckpointSource) -> [String] {
+        if let gguf = source.gguf {
+            return gguf.first.keys.contains { $0.hasPrefix("tokenizer.") } ? [ggufName] : []
+        }
+        guard let folder = source.folder else { return [] }
+        return folderNames.filter { Paths.isRegularFile(folder + "/" + $0) }
+    }
+
+    /// A GGUF's tokenizer as plain JSON: `tokenizer.ggml.*` and `tokenizer.chat_template` without their prefixes,
+    /// so {model, pre, tokens, scores, token_type, merges, bos_token_id, ..., chat_template}.
+    static func json(of gguf: GGUFFile) -> JSON {
+        var object = JSON.Object()
+        for key in gguf.keys where key.hasPrefix("tokenizer.") {
+            guard let value = gguf.metadata[key] else { continue }
+            let name = key.hasPrefix("tokenizer.ggml.") ? key.dropFirst("tokenizer.ggml.".count) : key.dropFirst(10)
+            object[String(name)] = value.json
+        }
+        return .object(object)
+    }
+
+    /// Writes them into a bundle that is being made.
+    static func write(_ names: [String], of source: CheckpointSource, to staging: StagingFolder) throws(ModelFileError)
+    {
+        for name in names {
+            if let gguf = source.gguf {
+                try staging.write(Array(json(of: gguf.first).text().utf8), to: name)
+            } else if let folder = source.folder {
+                try staging.copy(folder + "/" + name, to: name)
+            }
+        }
+    }
+}
