@@ -44,7 +44,13 @@ let package = Package(
         // SentencePiece, byte-level BPE, chat templates.
         .target(name: "Tokenizers", dependencies: ["CSentencePiece", "JSONText"], swiftSettings: swiftSettings),
         // The facade, and the only public API: documents, plots, runtime, sessions.
-        .target(name: "Soranji", swiftSettings: swiftSettings),
+        .target(
+            name: "Soranji",
+            dependencies: [
+                "CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor", "Tokenizers",
+            ],
+            swiftSettings: swiftSettings
+        ),
 
         // The AVX-512 kernels with their special instructions spelled out, to run their logic on any AVX2 processor.
         .target(
@@ -58,6 +64,8 @@ let package = Package(
             dependencies: ["CKernels", "CKernelsEmulated"],
             swiftSettings: swiftSettings
         ),
+        // Counts heap allocations of the test process, to hold decoding to none per token.
+        .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
         .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: swiftSettings),
         .testTarget(name: "TensorTests", dependencies: ["Tensor"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
@@ -65,6 +73,11 @@ let package = Package(
         .testTarget(
             name: "ModelFilesTests",
             dependencies: ["CKernels", "JSONText", "ModelFiles"],
+            resources: [.copy("Fixtures")],
+            swiftSettings: swiftSettings
+        ),
+            name: "ModelsTests",
+            dependencies: ["CAllocationCounter", "KVCache", "ModelFiles", "Models", "Tensor"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),

@@ -1,5 +1,4 @@
 import CKernels
-import Foundation
 import Tensor
 
 /// The tasks of one layer's attention: tiles of up to 64 rows (a row is one query head of one token) of one KV head.
@@ -36,8 +35,6 @@ struct AttentionWork: ParallelWork {
     let partialOutput: UnsafeMutablePointer<Float>
     let partialMaximum: UnsafeMutablePointer<Float>
     let partialTotal: UnsafeMutablePointer<Float>
-    /// Where the attention of the rows falls, or nil: see ``AttentionShares``.
-    let shares: AttentionShares?
     var phase: Phase
 
     private static let rows = PagedAttention.tileRows
@@ -58,7 +55,7 @@ struct AttentionWork: ParallelWork {
                         memory.maximum2, memory.total2, memory.output2)
                 }
             }
-            finish(tile, memory.maximum, memory.total, memory.output)
+            finish(tile, memory.total, memory.output)
         case .groups:
             let unit = task / groupCount
             let group = task % groupCount
@@ -79,8 +76,7 @@ struct AttentionWork: ParallelWork {
                     partialOutput + first * layout.valueStride, partialMaximum + state, partialTotal + state,
                     partialOutput + state * layout.valueStride)
             }
-            finish(
-                tile, partialMaximum + first, partialTotal + first, partialOutput + first * layout.valueStride)
+            finish(tile, partialTotal + first, partialOutput + first * layout.valueStride)
         }
     }
 
@@ -154,12 +150,9 @@ struct AttentionWork: ParallelWork {
                 begins[row] = Int32(min(max(begin(token: token) - pageStart, 0), end))
             }
             rotateQueries(tile, page, memory)
-            let share = shares?.offset(unit: unit(of: tile), page: page)
             var queryTile = sk_query_tile(
                 queries: memory.rotated, query_stride: Int64(layout.keyWidth), rows: Int32(tile.count), begin: begins,
-                end: ends, maximum: maximum, total: total, out: output,
-                page_maximum: share.flatMap { offset in shares.map { $0.maximum + offset } },
-                page_total: share.flatMap { offset in shares.map { $0.total + offset } })
+                end: ends, maximum: maximum, total: total, out: output, page_maximum: nil, page_total: nil)
             let keys = base + tile.head * layout.headBytes
             sk_attend_page(
                 &kernelLayout, keys, keys + layout.keyBytes, keyCosines, keySines, &queryTile, memory.kernel)
@@ -189,22 +182,7 @@ struct AttentionWork: ParallelWork {
         }
     }
 
-    private func unit(of tile: Tile) -> Int { tile.head * tileCount + tile.first / Self.rows }
-
-    private func finish(
-        _ tile: Tile, _ maximum: UnsafePointer<Float>, _ total: UnsafePointer<Float>,
-        _ output: UnsafeMutablePointer<Float>
-    ) {
-        if let shares {
-            for page in 0..<pageCount {
-                let pageStart = page * PageLayout.positions
-                guard pageStart <= request.firstPosition + tile.lastToken,
-                    pageStart + PageLayout.positions > begin(token: tile.firstToken)
-                else { continue }
-                let offset = shares.offset(unit: unit(of: tile), page: page)
-                shares.add(rows: tile.count, offset: offset, page: page, finalMaximum: maximum, finalTotal: total)
-            }
-        }
+    private func finish(_ tile: Tile, _ total: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>) {
         sk_attend_finish(Int32(tile.count), Int32(layout.valueWidth), Int32(layout.valueStride), total, output)
         for row in 0..<tile.count {
             let token = (tile.first + row) / headsPerGroup
@@ -212,31 +190,6 @@ struct AttentionWork: ParallelWork {
             (request.output + (token * headCount + head) * layout.valueWidth)
                 .update(from: output + row * layout.valueStride, count: layout.valueWidth)
         }
-    }
-}
-
-/// Records, for each page, what share of the rows' attention fell on it: the ground of citations.
-///
-/// Every (KV head, tile) writes the running maximum and the page's sum of exponentials; when its softmax is final they
-/// become shares. Only for chunks of one token.
-struct AttentionShares {
-    /// `[units][pages][64]`
-    let maximum: UnsafeMutablePointer<Float>
-    let total: UnsafeMutablePointer<Float>
-    let maximumPages: Int
-    /// `[units][pages]`: sums over the unit's rows.
-    let sums: UnsafeMutablePointer<Float>
-
-    func offset(unit: Int, page: Int) -> Int { (unit * maximumPages + page) * PagedAttention.tileRows }
-
-    func add(
-        rows: Int, offset: Int, page: Int, finalMaximum: UnsafePointer<Float>, finalTotal: UnsafePointer<Float>
-    ) {
-        var sum: Float = 0
-        for row in 0..<rows where finalTotal[row] > 0 {
-            sum += total[offset + row] * exp(maximum[offset + row] - finalMaximum[row]) / finalTotal[row]
-        }
-        sums[offset / PagedAttention.tileRows] += sum
     }
 }
 

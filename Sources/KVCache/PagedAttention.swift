@@ -58,10 +58,6 @@ package final class PagedAttention {
     private let partialOutput: AlignedBuffer<Float>
     private let partialMaximum: AlignedBuffer<Float>
     private let partialTotal: AlignedBuffer<Float>
-    private let shareUnits: Int
-    private let shareMaximum: AlignedBuffer<Float>
-    private let shareTotal: AlignedBuffer<Float>
-    private let shareSums: AlignedBuffer<Float>
     private let scratch: AlignedBuffer<Float>
     private let scratchPerWorker: Int
     private let ranges: AlignedBuffer<Int32>
@@ -91,10 +87,6 @@ package final class PagedAttention {
         partialOutput = try AlignedBuffer(count: states * Self.tileRows * layout.valueStride)
         partialMaximum = try AlignedBuffer(count: states * Self.tileRows)
         partialTotal = try AlignedBuffer(count: states * Self.tileRows)
-        shareUnits = headCount / layout.kvHeadCount / Self.tileRows * layout.kvHeadCount + layout.kvHeadCount
-        shareMaximum = try AlignedBuffer(count: shareUnits * maximumPages * Self.tileRows)
-        shareTotal = try AlignedBuffer(count: shareUnits * maximumPages * Self.tileRows)
-        shareSums = try AlignedBuffer(count: shareUnits * maximumPages)
         var layout = layout.kernelLayout
         let kernelScratch = Int(sk_attend_scratch_floats(&layout, Int32(Self.tileRows)))
         scratchPerWorker = WorkerScratch.floats(layout: self.layout, pairs: pairs) + ((kernelScratch + 15) & ~15)
@@ -151,23 +143,13 @@ package final class PagedAttention {
     }
 
     /// Attention of a chunk whose keys and values are stored.
-    ///
-    /// - Parameter recordsShares: adds what share of the rows' attention fell on each page to ``pageShares(pageCount:)``;
-    ///   for single tokens.
-    package func attend(_ request: Request, table: PageTable, recordsShares: Bool = false) {
+    package func attend(_ request: Request, table: PageTable) {
         let endPosition = request.firstPosition + request.tokenCount
         let pageCount = (endPosition + PageLayout.positions - 1) / PageLayout.positions
         collectPages(table, layer: request.layer, count: pageCount)
         let headsPerGroup = headCount / layout.kvHeadCount
         let rows = request.tokenCount * headsPerGroup
         let tiles = (rows + Self.tileRows - 1) / Self.tileRows
-        let units = layout.kvHeadCount * tiles
-        let shares =
-            recordsShares && units <= shareUnits
-            ? AttentionShares(
-                maximum: shareMaximum.pointer, total: shareTotal.pointer, maximumPages: maximumPages,
-                sums: shareSums.pointer)
-            : nil
         var work = AttentionWork(
             request: request, layout: layout, kernelLayout: layout.kernelLayout, headCount: headCount,
             headsPerGroup: headsPerGroup, pairs: rotary.pairCount, pageCount: pageCount,
@@ -176,7 +158,7 @@ package final class PagedAttention {
             pageSines: pageSines.pointer, keyCosines: rotary.keyCosines, keySines: rotary.keySines,
             pageBases: pageBases.pointer, scratch: scratch.pointer, scratchPerWorker: scratchPerWorker,
             ranges: ranges.pointer, partialOutput: partialOutput.pointer, partialMaximum: partialMaximum.pointer,
-            partialTotal: partialTotal.pointer, shares: shares, phase: .whole)
+            partialTotal: partialTotal.pointer, phase: .whole)
         let tasks = layout.kvHeadCount * tiles
         if tasks < 4 * pool.threadCount, work.groupCount > 1 {
             work.phase = .groups
@@ -187,15 +169,6 @@ package final class PagedAttention {
             pool.run(tasks: tasks, work)
         }
     }
-
-    /// Attention recorded per page since ``clearShares()``, summed over layers, heads and tokens.
-    package func pageShares(pageCount: Int) -> [Float] {
-        (0..<min(pageCount, maximumPages)).map { page in
-            (0..<shareUnits).reduce(0) { $0 + shareSums.pointer[$1 * maximumPages + page] }
-        }
-    }
-
-    package func clearShares() { shareSums.buffer.update(repeating: 0) }
 }
 
 private func maximumGroups(_ pages: Int) -> Int {

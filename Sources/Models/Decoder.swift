@@ -62,10 +62,11 @@ package final class DecoderRunner {
     package var statistics: ExpertStatistics
     /// Called with each routed layer's choices of a chunk, `[tokens][k]`; for tests and traces.
     package var onRouting: ((_ layer: Int, _ experts: UnsafeBufferPointer<Int32>) -> Void)?
-    /// Records where the attention of single tokens falls (see ``PagedAttention/pageShares(pageCount:)``).
-    package var recordsAttention = false
+    /// Records where the attention of single tokens falls, when set; see ``makeProbe()``.
+    package var probe: AttentionProbe?
 
     let attention: PagedAttention
+    private let rotary: RotaryEmbedding
     let experts: ExpertRunner
     let residual: Activations
     let normed: Activations
@@ -87,7 +88,7 @@ package final class DecoderRunner {
         self.maximumPositions = maximumPositions
         self.chunkTokens = chunkTokens
         layout = decoder.pageLayout(element)
-        let rotary = try RotaryEmbedding(
+        rotary = try RotaryEmbedding(
             frequencies: configuration.rope.frequencies, attentionFactor: configuration.rope.attentionFactor)
         attention = try PagedAttention(
             layout: layout, headCount: configuration.headCount, rotary: rotary, pool: pool, maximumTokens: chunkTokens,
@@ -162,6 +163,13 @@ package final class DecoderRunner {
         }
         table.commitAppend()
         try emitLogits(request, count, addend, onLogits)
+    }
+
+    /// A recorder of where attention falls, for ``probe``.
+    package func makeProbe() throws -> AttentionProbe {
+        try AttentionProbe(
+            layout: layout, headCount: decoder.configuration.headCount, rotary: rotary,
+            maximumPositions: maximumPositions)
     }
 
     private func embed(_ tokens: UnsafeBufferPointer<Int32>) {

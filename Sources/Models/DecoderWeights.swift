@@ -41,8 +41,8 @@ package struct DecoderWeights: Sendable {
         package var kvABias: WeightVector?
         package var kvANorm: WeightVector
         /// Per head `[latentRank x plainWidth]` and `[valueWidth x latentRank]`.
-        package var keys: [WeightMatrix]
-        package var values: [WeightMatrix]
+        package var keys: HeadMatrices
+        package var values: HeadMatrices
     }
 
     package let embedding: WeightMatrix
@@ -145,12 +145,14 @@ package struct DecoderWeights: Sendable {
             }, kvA: try matrix("attention.kv_a", latentWidth, hidden),
             kvABias: shape.hasBias ? try vector("attention.kv_a_bias", latentWidth) : nil,
             kvANorm: try vector("attention.kv_a_norm", shape.latentRank),
-            keys: try (0..<shape.headCount).map {
-                try matrix("attention.k_b", shape.latentRank, shape.plainWidth, head: $0)
-            },
-            values: try (0..<shape.headCount).map {
-                try matrix("attention.v_b", shape.valueWidth, shape.latentRank, head: $0)
-            })
+            keys: HeadMatrices(
+                try (0..<shape.headCount).map {
+                    try matrix("attention.k_b", shape.latentRank, shape.plainWidth, head: $0)
+                }),
+            values: HeadMatrices(
+                try (0..<shape.headCount).map {
+                    try matrix("attention.v_b", shape.valueWidth, shape.latentRank, head: $0)
+                }))
     }
 
     /// Looks tensors up and compares their shapes with what the configuration asks for.

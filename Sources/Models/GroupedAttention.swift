@@ -59,12 +59,12 @@ extension DecoderRunner {
         attention.store(
             layer: layer, firstPosition: firstPosition, tokenCount: tokens, keys: grouped.keys.pointer,
             keyStride: keyWidth, values: grouped.values.pointer, valueStride: keyWidth, into: table)
-        attention.attend(
-            .init(
+        let request = PagedAttention.Request(
                 layer: layer, firstPosition: firstPosition, tokenCount: tokens, queries: grouped.queries.pointer,
                 output: grouped.output.pointer, scale: decoder.configuration.attentionScale,
-                window: decoder.configuration.layers[layer].window, sinks: weights.sinks?.pointer),
-            table: table, recordsShares: recordsAttention && tokens == 1)
+                window: decoder.configuration.layers[layer].window, sinks: weights.sinks?.pointer)
+        attention.attend(request, table: table)
+        if tokens == 1 { probe?.record(request, table: table) }
         for token in 0..<tokens {
             attentionOutput.row(token).update(from: grouped.output.pointer + token * queryWidth, count: queryWidth)
         }

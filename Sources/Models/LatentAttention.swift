@@ -103,12 +103,13 @@ extension DecoderRunner {
         projectHeads(
             weights.keys, latent.plainQueries, tokens, into: latent.absorbedQueries.pointer, headStride: latentWidth,
             tokenStride: shape.headCount * latentWidth)
-        attention.attend(
-            .init(
+        let request = PagedAttention.Request(
                 layer: layer, firstPosition: firstPosition, tokenCount: tokens,
                 queries: latent.absorbedQueries.pointer, output: latent.latentOutput.pointer,
                 scale: decoder.configuration.attentionScale, window: decoder.configuration.layers[layer].window,
-                sinks: nil), table: table, recordsShares: recordsAttention && tokens == 1)
+                sinks: nil)
+        attention.attend(request, table: table)
+        if tokens == 1 { probe?.record(request, table: table) }
         for row in 0..<tokens * shape.headCount {
             latent.latentRows.row(row)
                 .update(from: latent.latentOutput.pointer + row * shape.latentRank, count: shape.latentRank)
@@ -136,16 +137,15 @@ extension DecoderRunner {
     }
 
     private func projectHeads(
-        _ matrices: [WeightMatrix], _ rows: Activations, _ tokens: Int, into output: UnsafeMutablePointer<Float>,
+        _ matrices: HeadMatrices, _ rows: Activations, _ tokens: Int, into output: UnsafeMutablePointer<Float>,
         headStride: Int, tokenStride: Int
     ) {
-        withUnsafeTemporaryAllocation(of: sk_matrix.self, capacity: matrices.count) { views in
-            for (index, matrix) in matrices.enumerated() { views[index] = matrix.kernelMatrix }
+        matrices.kernelMatrices.withUnsafeBufferPointer { views in
             guard let base = views.baseAddress else { return }
             pool.run(
-                tasks: matrices.count,
+                tasks: views.count,
                 HeadProjectionWork(
-                    matrices: base, rows: rows, heads: matrices.count, tokens: tokens, output: output,
+                    matrices: base, rows: rows, heads: views.count, tokens: tokens, output: output,
                     headStride: headStride, tokenStride: tokenStride))
         }
     }

@@ -72,7 +72,7 @@ package struct Sampler {
         }
     }
 
-    /// The tokens that survive the filters, likeliest first, with weights relative to the likeliest.
+    /// The tokens that survive the filters, with weights relative to the likeliest.
     private mutating func collect(_ logits: UnsafeMutableBufferPointer<Float>, maximum: Float) {
         candidates.removeAll(keepingCapacity: true)
         // e^-30 of the likeliest is below what a float sum can hold; min-p cuts earlier.
@@ -81,20 +81,70 @@ package struct Sampler {
             let scaled = (logit - maximum) / settings.temperature
             if scaled >= floor { candidates.append(Candidate(token: Int32(token), weight: exp(scaled))) }
         }
-        candidates.sort { $0.weight != $1.weight ? $0.weight > $1.weight : $0.token < $1.token }
-        if settings.topK > 0, candidates.count > settings.topK {
-            candidates.removeLast(candidates.count - settings.topK)
+        guard settings.topP < 1 || (settings.topK > 0 && settings.topK < candidates.count) else { return }
+        keepLikeliest()
+    }
+
+    /// Moves the likeliest tokens, in order, to the front until top-k or top-p is satisfied, and drops the rest.
+    ///
+    /// A heap in place: linear in the vocabulary plus a logarithm for each token kept, and no allocation.
+    private mutating func keepLikeliest() {
+        let limit = settings.topK > 0 ? min(settings.topK, candidates.count) : candidates.count
+        var total = 0.0
+        if settings.topK > 0 {
+            // Top-p counts among what top-k leaves: that sum is known only after the choice.
+            total = .infinity
+        } else {
+            for candidate in candidates { total += Double(candidate.weight) }
         }
-        guard settings.topP < 1 else { return }
-        let total = candidates.reduce(0.0) { $0 + Double($1.weight) }
-        var sum = 0.0
-        var kept = 0
-        for candidate in candidates {
-            kept += 1
-            sum += Double(candidate.weight)
-            if sum >= Double(settings.topP) * total { break }
+        let kept = candidates.withUnsafeMutableBufferPointer { heap -> Int in
+            for parent in stride(from: heap.count / 2 - 1, through: 0, by: -1) {
+                Self.siftDown(heap, parent, heap.count)
+            }
+            var count = heap.count
+            var chosen = 0
+            var sum = 0.0
+            while chosen < limit, count > 0 {
+                count -= 1
+                heap.swapAt(0, count)
+                Self.siftDown(heap, 0, count)
+                sum += Double(heap[count].weight)
+                chosen += 1
+                if sum >= Double(settings.topP) * total { break }
+            }
+            // Chosen ones were moved to the end, likeliest last.
+            heap.reverse()
+            return chosen
         }
         candidates.removeLast(candidates.count - kept)
+        guard settings.topK > 0, settings.topP < 1 else { return }
+        total = 0
+        for candidate in candidates { total += Double(candidate.weight) }
+        var sum = 0.0
+        var count = 0
+        while count < candidates.count, sum < Double(settings.topP) * total {
+            sum += Double(candidates[count].weight)
+            count += 1
+        }
+        candidates.removeLast(candidates.count - max(1, count))
+    }
+
+    private static func siftDown(_ heap: UnsafeMutableBufferPointer<Candidate>, _ start: Int, _ count: Int) {
+        var parent = start
+        while true {
+            var best = parent
+            for child in 2 * parent + 1...2 * parent + 2 where child < count && isLikelier(heap[child], heap[best]) {
+                best = child
+            }
+            if best == parent { return }
+            heap.swapAt(parent, best)
+            parent = best
+        }
+    }
+
+    /// Ties go to the lower token.
+    private static func isLikelier(_ left: Candidate, _ right: Candidate) -> Bool {
+        left.weight != right.weight ? left.weight > right.weight : left.token < right.token
     }
 
     private mutating func draw() -> Int32? {

@@ -16,6 +16,17 @@ package struct WeightMatrix: @unchecked Sendable {
     package var readsQuantized: Bool { kernelMatrix.type >= Int32(SK_Q8.rawValue) }
 }
 
+/// Matrices of the same shape, one per head, side by side for a task per head.
+package struct HeadMatrices: @unchecked Sendable {
+    package let kernelMatrices: [sk_matrix]
+    private let matrices: [WeightMatrix]
+
+    package init(_ matrices: [WeightMatrix]) {
+        self.matrices = matrices
+        kernelMatrices = matrices.map(\.kernelMatrix)
+    }
+}
+
 /// A vector of floats in a mapped file, which `owner` keeps mapped.
 package struct WeightVector: @unchecked Sendable {
     package let pointer: UnsafePointer<Float>

@@ -1,0 +1,53 @@
+import CAllocationCounter
+import KVCache
+import ModelFiles
+import Models
+import Tensor
+import Testing
+
+/// Decoding allocates nothing per token.
+struct AllocationTests {
+    @Test func theCounterCounts() {
+        let before = allocation_count_of_thread()
+        let array = [Int](unsafeUninitializedCapacity: 1000) { buffer, count in
+            buffer[0] = 1
+            count = 1
+        }
+        #expect(array.count == 1)
+        #expect(allocation_count_of_thread() > before)
+    }
+
+    @Test(arguments: ["llama", "olmoe", "deepseek_v3", "gpt_oss"])
+    func decodingAllocatesNothing(name: String) throws {
+        let folder = try GoldenCase(name)
+        let bundle = try TemporaryBundle(importing: folder.path, weights: .q8)
+        let decoder = try Decoder(bundle: Bundle(path: bundle.path))
+        let runner = try DecoderRunner(
+            decoder: decoder, pool: ThreadPool(threadCount: 2), element: .f16, maximumPositions: 1024)
+        var settings = SamplingSettings()
+        settings.temperature = 1
+        settings.topP = 0.9
+        settings.repetitionPenalty = 1.1
+        var sampler = Sampler(settings, vocabularySize: decoder.configuration.vocabularySize)
+        var table = PageTable(layout: runner.layout)
+        try table.reserve(positions: 700)
+        var token: Int32 = 5
+
+        func step() throws {
+            try withUnsafePointer(to: token) { pointer in
+                try runner.append(UnsafeBufferPointer(start: pointer, count: 1), to: &table, logits: .last) {
+                    let next = sampler.sample($1)
+                    sampler.observe(next)
+                    token = next
+                }
+            }
+        }
+
+        // Every expert has been mapped by now, and the penalty's window is full.
+        for _ in 0..<300 { try step() }
+        let before = allocation_count_of_thread()
+        for _ in 0..<300 { try step() }
+        #expect(allocation_count_of_thread() - before == 0)
+        #expect(table.count == 600)
+    }
+}
