@@ -76,6 +76,7 @@ let package = Package(
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
+        .testTarget(
             name: "ModelsTests",
             dependencies: ["CAllocationCounter", "KVCache", "ModelFiles", "Models", "Tensor"],
             resources: [.copy("Fixtures")],
