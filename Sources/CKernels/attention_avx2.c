@@ -11,9 +11,11 @@
 
 // 16 registers: 12 sums, the rest for keys or values and a broadcast. A vector of 16 floats is two of them.
 #define SK_NAME(x) x##_avx2
+#define SK_REGISTER 8
 #define SK_EACH_FEW(X) X(1) X(2) X(3)
 #define SK_EACH_MANY(X) SK_EACH_FEW(X) X(4) X(5) X(6)
 #define SK_FEW_ROWS 3
+#define SK_FEW_ROWS_OF_HALVES 2
 #define SK_FEW_VECTORS 2
 #define SK_MANY_ROWS 6
 #define SK_MANY_VECTORS 1

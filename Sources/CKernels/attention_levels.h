@@ -3,6 +3,8 @@
 #define SK_ATTENTION_LEVELS_H
 #include "sk_attention.h"
 
+// The most rows of a query tile.
+#define SK_TILE_MOST 64
 // The most positions or value columns that any level unpacks at a time.
 #define SK_ATTEND_STRIP 64
 

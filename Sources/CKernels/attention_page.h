@@ -2,42 +2,55 @@
 //
 // Included inside a target region with
 //   SK_NAME(x)                         the name of x at this level
+//   SK_REGISTER                        the floats of one register: 8 or 16
 //   SK_EACH_FEW(X), SK_FEW_VECTORS     the row counts X(1) X(2) ... of tiles of few rows, and their vectors of 16
 //   SK_EACH_MANY(X), SK_MANY_VECTORS   the same for many rows and fewer vectors
 //   SK_FEW_ROWS, SK_MANY_ROWS          the largest of each
+//   SK_FEW_ROWS_OF_HALVES              the most rows that leave a register free to convert values in
 //
 // Keys are unpacked (converted, turned, ordered) strip by strip into a panel that fits the first cache, and every tile
 // of rows multiplies with that panel; so do the values. A row's sums run in the order of the scalar twin whatever the
 // tile, and positions that a row may not see are left out rather than multiplied by zero: what lies there may be NaN.
 #include "attention_tile.h"
 
+// How the rows of a query tile are cut into register tiles, and what each row and register tile sees.
 typedef struct {
-    int32_t first, last;  // visible positions of one row, or those that any row of a group sees
-} sk_range;
+    int few;                    // tiles of few rows and many vectors
+    int32_t tile_rows;          // rows of every register tile but the last
+    sk_range row[SK_TILE_MOST];
+    sk_range any[SK_TILE_MOST];  // by first row of a register tile: what at least one of its rows sees (at most),
+    sk_range all[SK_TILE_MOST];  // what all of its rows see
+    sk_range whole;             // what any row of the query tile sees
+} sk_plan;
 
-SK_ALWAYS sk_range row_range(const sk_query_tile *tile, int32_t row) {
-    return (sk_range){sk_attend_first(tile, row), sk_attend_last(tile, row)};
+SK_ALWAYS sk_range hull(sk_range a, sk_range b) {
+    if (b.first >= b.last) return a;
+    return (sk_range){a.first < b.first ? a.first : b.first, a.last > b.last ? a.last : b.last};
 }
 
-static sk_range united(const sk_query_tile *tile, int32_t row, int32_t count) {
-    sk_range all = {SK_PAGE, 0};
-    for (int32_t i = row; i < row + count; i++) {
-        const sk_range range = row_range(tile, i);
-        if (range.first >= range.last) continue;
-        if (range.first < all.first) all.first = range.first;
-        if (range.last > all.last) all.last = range.last;
-    }
-    return all;
+SK_ALWAYS sk_range overlap(sk_range a, sk_range b) {
+    return (sk_range){a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last};
 }
 
-static sk_range common(const sk_query_tile *tile, int32_t row, int32_t count) {
-    sk_range all = {0, SK_PAGE};
-    for (int32_t i = row; i < row + count; i++) {
-        const sk_range range = row_range(tile, i);
-        if (range.first > all.first) all.first = range.first;
-        if (range.last < all.last) all.last = range.last;
+static void make_plan(const sk_query_tile *tile, sk_plan *plan) {
+    plan->few = tile->rows <= SK_FEW_ROWS;
+    const int32_t most = plan->few ? SK_FEW_ROWS : SK_MANY_ROWS;
+    const int32_t tiles = (tile->rows + most - 1) / most;
+    // Tiles of equal size rather than full ones and a small rest.
+    plan->tile_rows = (tile->rows + tiles - 1) / tiles;
+    plan->whole = (sk_range){SK_PAGE, 0};
+    for (int32_t row = 0, first = 0; row < tile->rows; row++) {
+        const sk_range range = {sk_attend_first(tile, row), sk_attend_last(tile, row)};
+        if (row == first + plan->tile_rows) first = row;
+        plan->row[row] = range;
+        plan->any[first] = hull(row == first ? (sk_range){SK_PAGE, 0} : plan->any[first], range);
+        plan->all[first] = overlap(row == first ? (sk_range){0, SK_PAGE} : plan->all[first], range);
+        plan->whole = hull(plan->whole, range);
     }
-    return all;
+}
+
+SK_ALWAYS int32_t tile_count(const sk_query_tile *tile, const sk_plan *plan, int32_t row) {
+    return tile->rows - row < plan->tile_rows ? tile->rows - row : plan->tile_rows;
 }
 
 // Turns a row's scores into weights and updates its state; the twin of `soften`.
@@ -73,54 +86,58 @@ static float soften(const sk_query_tile *tile, int32_t row, sk_range range, floa
 
 // Scores of all rows, [rows][128], over the strips of positions that any row sees.
 static void all_scores(const sk_page_layout *layout, const void *keys, const float *cosines, const float *sines,
-                       const sk_query_tile *tile, int32_t tile_rows, int few, const float *queries, float *panel,
-                       float *scores) {
-    const int32_t strip = SK_LANES * (few ? SK_FEW_VECTORS : SK_MANY_VECTORS);
-    const sk_range seen = united(tile, 0, tile->rows);
-    for (int32_t p = seen.first / strip * strip; p < seen.last; p += strip) {
-        unpack_keys(layout, keys, cosines, sines, p, few, panel);
-        for (int32_t row = 0; row < tile->rows; row += tile_rows) {
-            const int32_t count = tile->rows - row < tile_rows ? tile->rows - row : tile_rows;
-            const sk_range range = united(tile, row, count);
-            if (range.first >= p + strip || range.last <= p) continue;
-            score_tile(count, few, queries + (int64_t)row * layout->k_width, panel, layout->k_width,
-                       scores + row * SK_PAGE + p);
+                       const sk_query_tile *tile, const sk_plan *plan, const float *queries, sk_ahead *ahead,
+                       float *panel, float *scores) {
+    const int32_t strip = SK_LANES * (plan->few ? SK_FEW_VECTORS : SK_MANY_VECTORS);
+    const int32_t begin = plan->whole.first / strip * strip;
+    const int64_t steps = (plan->whole.last - begin + strip - 1) / strip * (int64_t)layout->k_width;
+    if (steps > 0) ahead->lines = (int32_t)((ahead->end - ahead->next) / 64 / steps + 1);
+    for (int32_t p = begin; p < plan->whole.last; p += strip) {
+        unpack_keys(layout, keys, cosines, sines, p, plan->few, ahead, panel);
+        for (int32_t row = 0; row < tile->rows; row += plan->tile_rows) {
+            if (plan->any[row].first >= p + strip || plan->any[row].last <= p) continue;
+            score_tile(tile_count(tile, plan, row), plan->few, queries + (int64_t)row * layout->k_width, panel,
+                       layout->k_width, scores + row * SK_PAGE + p);
         }
     }
 }
 
-// Adds weights x values of one strip of columns to the rows row ..< row + count.
-static void add_values(const sk_query_tile *tile, int32_t row, int32_t count, int32_t vectors, const float *weights,
+// Adds weights x values of one strip of columns to the rows row ..< row + count: what only some of them see row by
+// row, what all see together. Each row still takes its positions in order.
+static void add_values(const sk_plan *plan, int32_t row, int32_t count, int32_t vectors, const float *weights,
                        sk_values values, float *out, int64_t out_stride) {
-    const sk_range inner = common(tile, row, count);
-    const int alone = inner.first >= inner.last;
-    for (int32_t i = row; i < row + count; i++) {
-        const sk_range range = row_range(tile, i);
-        value_tile(1, vectors, weights + i * SK_PAGE, values, range.first, alone ? range.last : inner.first,
-                   out + i * out_stride, out_stride);
+    const sk_range any = plan->any[row];
+    sk_range all = plan->all[row];
+    if (all.first >= all.last) all = (sk_range){any.last, any.last};
+    if (any.first < all.first) {
+        for (int32_t i = row; i < row + count; i++) {
+            const int32_t last = all.first < plan->row[i].last ? all.first : plan->row[i].last;
+            value_tile(1, vectors, weights + i * SK_PAGE, values, plan->row[i].first, last, out + i * out_stride,
+                       out_stride);
+        }
     }
-    if (alone) return;
-    value_tile(count, vectors, weights + row * SK_PAGE, values, inner.first, inner.last, out + row * out_stride,
+    value_tile(count, vectors, weights + row * SK_PAGE, values, all.first, all.last, out + row * out_stride,
                out_stride);
-    for (int32_t i = row; i < row + count; i++) {
-        value_tile(1, vectors, weights + i * SK_PAGE, values, inner.last, row_range(tile, i).last,
-                   out + i * out_stride, out_stride);
+    if (all.last < any.last) {
+        for (int32_t i = row; i < row + count; i++) {
+            value_tile(1, vectors, weights + i * SK_PAGE, values, all.last, plan->row[i].last, out + i * out_stride,
+                       out_stride);
+        }
     }
 }
 
-static void all_values(const sk_page_layout *layout, const void *values, const sk_query_tile *tile, int32_t tile_rows,
-                       int few, const float *weights, float *panel) {
-    const sk_range seen = united(tile, 0, tile->rows);
+static void all_values(const sk_page_layout *layout, const void *values, const sk_query_tile *tile,
+                       const sk_plan *plan, const float *weights, float *panel) {
+    const int half = layout->type == SK_F16;
+    const int few = plan->few && (!half || tile->rows <= SK_FEW_ROWS_OF_HALVES);
     for (int32_t column = 0; column < layout->v_stride;) {
         int32_t vectors = few ? SK_FEW_VECTORS : SK_MANY_VECTORS;
         if (column + vectors * SK_LANES > layout->v_stride) vectors = 1;
-        sk_values strip = {values, layout->v_stride, column, layout->type == SK_F16};
-        if (tile->rows > tile_rows) {
-            unpack_values(&strip, vectors, seen.first, seen.last, panel);
-        }
-        for (int32_t row = 0; row < tile->rows; row += tile_rows) {
-            const int32_t count = tile->rows - row < tile_rows ? tile->rows - row : tile_rows;
-            add_values(tile, row, count, vectors, weights, strip, tile->out + column, layout->v_stride);
+        sk_values strip = {values, layout->v_stride, column, half};
+        if (tile->rows > plan->tile_rows) unpack_values(&strip, vectors, plan->whole, panel);
+        for (int32_t row = 0; row < tile->rows; row += plan->tile_rows) {
+            add_values(plan, row, tile_count(tile, plan, row), vectors, weights, strip, tile->out + column,
+                       layout->v_stride);
         }
         column += vectors * SK_LANES;
     }
@@ -128,22 +145,22 @@ static void all_values(const sk_page_layout *layout, const void *values, const s
 
 void SK_NAME(sk_attend_page)(const sk_page_layout *layout, const void *keys, const void *values, const float *cosines,
                              const float *sines, const sk_query_tile *tile, float *scratch) {
-    const int few = tile->rows <= SK_FEW_ROWS;
-    const int32_t most = few ? SK_FEW_ROWS : SK_MANY_ROWS;
-    const int32_t tiles = (tile->rows + most - 1) / most;
-    // Tiles of equal size rather than full ones and a small rest.
-    const int32_t tile_rows = (tile->rows + tiles - 1) / tiles;
+    sk_plan plan;
+    make_plan(tile, &plan);
     const int32_t widest = layout->k_width > SK_PAGE ? layout->k_width : SK_PAGE;
     float *scores = scratch, *panel = scores + (int64_t)tile->rows * SK_PAGE;
     float *queries = panel + (int64_t)widest * SK_ATTEND_STRIP;
 
-    for (int32_t row = 0; row < tile->rows; row += tile_rows) {
-        const int32_t count = tile->rows - row < tile_rows ? tile->rows - row : tile_rows;
-        pack_queries(layout, tile, row, count, queries + (int64_t)row * layout->k_width);
+    for (int32_t row = 0; row < tile->rows; row += plan.tile_rows) {
+        pack_queries(layout, tile, row, tile_count(tile, &plan, row), queries + (int64_t)row * layout->k_width);
     }
-    all_scores(layout, keys, cosines, sines, tile, tile_rows, few, queries, panel, scores);
+    // The values are fetched from memory while the scores are made.
+    const int64_t row_bytes = (int64_t)layout->v_stride * (layout->type == SK_F16 ? 2 : 4);
+    sk_ahead ahead = {(const char *)values + plan.whole.first * row_bytes,
+                      (const char *)values + plan.whole.last * row_bytes, 0};
+    all_scores(layout, keys, cosines, sines, tile, &plan, queries, &ahead, panel, scores);
     for (int32_t row = 0; row < tile->rows; row++) {
-        const sk_range range = row_range(tile, row);
+        const sk_range range = plan.row[row];
         if (range.first >= range.last) {
             if (tile->page_maximum) tile->page_maximum[row] = tile->maximum[row];
             if (tile->page_total) tile->page_total[row] = 0;
@@ -154,5 +171,5 @@ void SK_NAME(sk_attend_page)(const sk_page_layout *layout, const void *keys, con
         float *out = tile->out + (int64_t)row * layout->v_stride;
         for (int32_t i = 0; i < layout->v_stride; i += SK_LANES) store16(out + i, load16(out + i) * factor);
     }
-    all_values(layout, values, tile, tile_rows, few, scores, panel);
+    all_values(layout, values, tile, &plan, scores, panel);
 }

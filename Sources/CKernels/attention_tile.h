@@ -1,6 +1,12 @@
 // The inner loops of attention over a page: unpacking strips, and products of register tiles.
 #include "sk_lanes.h"
 
+#define SK_PARTS (SK_FEW_VECTORS * SK_LANES / SK_REGISTER)
+
+typedef struct {
+    int32_t first, last;  // positions; empty if first >= last
+} sk_range;
+
 // Values as a tile reads them: [128][stride] floats or halves, from a column on.
 typedef struct {
     const void *data;
@@ -11,6 +17,10 @@ typedef struct {
 
 SK_ALWAYS v16 load_element16(const void *data, int64_t index, int half) {
     return half ? load16_half((const uint16_t *)data + index) : load16((const float *)data + index);
+}
+
+SK_ALWAYS vr load_part(const void *data, int64_t index, int half) {
+    return half ? load_register_half((const uint16_t *)data + index) : load_register((const float *)data + index);
 }
 
 // The queries of one tile as [k_width][count], the columns in the order of the sums.
@@ -26,16 +36,31 @@ static void pack_queries(const sk_page_layout *layout, const sk_query_tile *tile
     }
 }
 
+// Memory that will be read soon, fetched a few lines at a time between other work.
+typedef struct {
+    const char *next, *end;
+    int32_t lines;  // at a time
+} sk_ahead;
+
+SK_ALWAYS void fetch_ahead(sk_ahead *ahead) {
+    for (int32_t i = 0; i < ahead->lines && ahead->next < ahead->end; i++, ahead->next += 64) {
+        __builtin_prefetch(ahead->next, 0, 2);
+    }
+}
+
 // `vectors` x 16 positions from `first` on as floats [k_width][vectors * 16], turned by their offset, the columns in
 // the order of the sums.
 SK_ALWAYS void unpack_keys_as(const sk_page_layout *layout, const void *keys, const float *cosines,
-                              const float *sines, int32_t first, int vectors, int half, float *panel) {
+                              const float *sines, int32_t first, int vectors, int half, sk_ahead *ahead,
+                              float *panel) {
     const int32_t begin = layout->rope_begin, pairs = layout->rope_width / 2;
     for (int32_t c = 0; c < layout->k_width; c++) {
         if (c == begin) {
             for (int32_t pair = 0; pair < pairs; pair++, panel += 2 * vectors * SK_LANES) {
                 const int64_t from_a = (int64_t)(c + pair) * SK_PAGE + first;
                 const int64_t from_b = from_a + (int64_t)pairs * SK_PAGE;
+                fetch_ahead(ahead);
+                fetch_ahead(ahead);
                 for (int v = 0; v < vectors; v++) {
                     const v16 a = load_element16(keys, from_a + v * SK_LANES, half);
                     const v16 b = load_element16(keys, from_b + v * SK_LANES, half);
@@ -48,6 +73,7 @@ SK_ALWAYS void unpack_keys_as(const sk_page_layout *layout, const void *keys, co
             c += 2 * pairs;
             if (c >= layout->k_width) return;
         }
+        fetch_ahead(ahead);
         for (int v = 0; v < vectors; v++) {
             store16(panel + v * SK_LANES, load_element16(keys, (int64_t)c * SK_PAGE + first + v * SK_LANES, half));
         }
@@ -56,51 +82,64 @@ SK_ALWAYS void unpack_keys_as(const sk_page_layout *layout, const void *keys, co
 }
 
 static void unpack_keys(const sk_page_layout *layout, const void *keys, const float *cosines, const float *sines,
-                        int32_t first, int few, float *panel) {
+                        int32_t first, int few, sk_ahead *ahead, float *panel) {
     const int half = layout->type == SK_F16;
-    if (few && half) unpack_keys_as(layout, keys, cosines, sines, first, SK_FEW_VECTORS, 1, panel);
-    else if (few) unpack_keys_as(layout, keys, cosines, sines, first, SK_FEW_VECTORS, 0, panel);
-    else if (half) unpack_keys_as(layout, keys, cosines, sines, first, SK_MANY_VECTORS, 1, panel);
-    else unpack_keys_as(layout, keys, cosines, sines, first, SK_MANY_VECTORS, 0, panel);
+    if (few && half) unpack_keys_as(layout, keys, cosines, sines, first, SK_FEW_VECTORS, 1, ahead, panel);
+    else if (few) unpack_keys_as(layout, keys, cosines, sines, first, SK_FEW_VECTORS, 0, ahead, panel);
+    else if (half) unpack_keys_as(layout, keys, cosines, sines, first, SK_MANY_VECTORS, 1, ahead, panel);
+    else unpack_keys_as(layout, keys, cosines, sines, first, SK_MANY_VECTORS, 0, ahead, panel);
+}
+
+// One step of a product of `rows` x `parts` registers: sum[r][p] += left[r * left_step] * right[p]. What there is less
+// of stays in registers, and the other side passes through one: a level's tiles leave room for just that.
+SK_ALWAYS void tile_step(int rows, int parts, const float *left, int64_t left_step, const void *right, int64_t from,
+                         int half, vr sum[SK_MANY_ROWS][SK_PARTS]) {
+    if (rows < parts) {
+        vr row[SK_MANY_ROWS];
+        for (int r = 0; r < rows; r++) row[r] = left[r * left_step];
+        for (int p = 0; p < parts; p++) {
+            const vr part = load_part(right, from + p * SK_REGISTER, half);
+            for (int r = 0; r < rows; r++) sum[r][p] = fma_register(row[r], part, sum[r][p]);
+        }
+    } else {
+        vr part[SK_PARTS];
+        for (int p = 0; p < parts; p++) part[p] = load_part(right, from + p * SK_REGISTER, half);
+        for (int r = 0; r < rows; r++) {
+            const vr row = left[r * left_step];
+            for (int p = 0; p < parts; p++) sum[r][p] = fma_register(row, part[p], sum[r][p]);
+        }
+    }
 }
 
 // scores[rows][vectors * 16] (rows 128 apart) = queries [k_width][rows] x panel [k_width][vectors * 16]
 SK_ALWAYS void score_tile_as(int rows, int vectors, const float *queries, const float *panel, int32_t k_width,
                              float *scores) {
-    v16 sum[SK_MANY_ROWS][SK_FEW_VECTORS];
+    const int parts = vectors * SK_LANES / SK_REGISTER;
+    vr sum[SK_MANY_ROWS][SK_PARTS];
     for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < vectors; v++) sum[r][v] = 0;
+        for (int p = 0; p < parts; p++) sum[r][p] = 0;
     }
     for (int32_t k = 0; k < k_width; k++, queries += rows, panel += vectors * SK_LANES) {
-        v16 key[SK_FEW_VECTORS];
-        for (int v = 0; v < vectors; v++) key[v] = load16(panel + v * SK_LANES);
-        for (int r = 0; r < rows; r++) {
-            for (int v = 0; v < vectors; v++) sum[r][v] = fma16((v16)queries[r], key[v], sum[r][v]);
-        }
+        tile_step(rows, parts, queries, 1, panel, 0, 0, sum);
     }
     for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < vectors; v++) store16(scores + r * SK_PAGE + v * SK_LANES, sum[r][v]);
+        for (int p = 0; p < parts; p++) store_register(scores + r * SK_PAGE + p * SK_REGISTER, sum[r][p]);
     }
 }
 
 // out[rows][vectors * 16] += weights [rows][128] x values, over the positions first ..< last
 SK_ALWAYS void value_tile_as(int rows, int vectors, int half, const float *weights, sk_values values, int32_t first,
                              int32_t last, float *out, int64_t out_stride) {
-    v16 sum[SK_MANY_ROWS][SK_FEW_VECTORS];
+    const int parts = vectors * SK_LANES / SK_REGISTER;
+    vr sum[SK_MANY_ROWS][SK_PARTS];
     for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < vectors; v++) sum[r][v] = load16(out + r * out_stride + v * SK_LANES);
+        for (int p = 0; p < parts; p++) sum[r][p] = load_register(out + r * out_stride + p * SK_REGISTER);
     }
     for (int32_t p = first; p < last; p++) {
-        const int64_t from = p * values.stride + values.column;
-        v16 value[SK_FEW_VECTORS];
-        for (int v = 0; v < vectors; v++) value[v] = load_element16(values.data, from + v * SK_LANES, half);
-        for (int r = 0; r < rows; r++) {
-            const v16 weight = weights[r * SK_PAGE + p];
-            for (int v = 0; v < vectors; v++) sum[r][v] = fma16(weight, value[v], sum[r][v]);
-        }
+        tile_step(rows, parts, weights + p, SK_PAGE, values.data, p * values.stride + values.column, half, sum);
     }
     for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < vectors; v++) store16(out + r * out_stride + v * SK_LANES, sum[r][v]);
+        for (int p = 0; p < parts; p++) store_register(out + r * out_stride + p * SK_REGISTER, sum[r][p]);
     }
 }
 
@@ -142,10 +181,10 @@ static void value_tile(int32_t rows, int32_t vectors, const float *weights, sk_v
     }
 }
 
-// Copies the positions first ..< last of a strip of columns, as floats, into a panel [128][vectors * 16], and makes
-// the strip that panel.
-static void unpack_values(sk_values *strip, int32_t vectors, int32_t first, int32_t last, float *panel) {
-    for (int32_t p = first; p < last; p++) {
+// Copies a range of positions of a strip of columns, as floats, into a panel [128][vectors * 16], and makes the strip
+// that panel.
+static void unpack_values(sk_values *strip, int32_t vectors, sk_range range, float *panel) {
+    for (int32_t p = range.first; p < range.last; p++) {
         const int64_t from = p * strip->stride + strip->column;
         for (int32_t v = 0; v < vectors; v++) {
             store16(panel + (p * vectors + v) * SK_LANES,
