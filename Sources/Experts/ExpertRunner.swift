@@ -26,7 +26,11 @@ package final class ExpertRunner {
         package var maximumTokens: Int
 
         package init(
-            hiddenSize: Int, expertWidth: Int, sharedWidth: Int, router: RouterConfiguration?, maximumTokens: Int
+            hiddenSize: Int,
+            expertWidth: Int,
+            sharedWidth: Int,
+            router: RouterConfiguration?,
+            maximumTokens: Int
         ) {
             self.hiddenSize = hiddenSize
             self.expertWidth = expertWidth
@@ -63,7 +67,10 @@ package final class ExpertRunner {
         logits = try Activations(columns: experts, maximumRows: sizes.maximumTokens)
         ranking = try AlignedBuffer(count: experts * pool.threadCount)
         dispatch = try Dispatch(
-            expertCount: experts, expertsPerToken: perToken, maximumTokens: sizes.maximumTokens)
+            expertCount: experts,
+            expertsPerToken: perToken,
+            maximumTokens: sizes.maximumTokens
+        )
         routedHidden = try Activations(columns: max(1, sizes.expertWidth), maximumRows: routedRows)
         routedOutput = try Activations(columns: sizes.hiddenSize, maximumRows: routedRows)
         sharedHidden = try Activations(columns: max(1, sizes.sharedWidth), maximumRows: sizes.maximumTokens)
@@ -81,21 +88,37 @@ package final class ExpertRunner {
     ///   - router: nil for a layer without routed experts.
     /// - Throws: when a shard cannot be mapped.
     package func run(
-        layer: Int, x: Activations, tokens: Int, router: LayerRouter?, hasShared: Bool, modality: Modality,
-        statistics: inout ExpertStatistics, into output: Activations
+        layer: Int,
+        x: Activations,
+        tokens: Int,
+        router: LayerRouter?,
+        hasShared: Bool,
+        modality: Modality,
+        statistics: inout ExpertStatistics,
+        into output: Activations
     ) throws {
         var jobCount = 0
         if let router {
             route(router, x, tokens)
             dispatch.group(tokens: tokens)
             statistics.record(
-                layer: layer, modality: modality,
-                experts: UnsafeBufferPointer(start: dispatch.experts.pointer, count: tokens * dispatch.expertsPerToken))
+                layer: layer,
+                modality: modality,
+                experts: UnsafeBufferPointer(start: dispatch.experts.pointer, count: tokens * dispatch.expertsPerToken)
+            )
         }
         if hasShared {
             try addJob(
-                jobCount, store.weights(layer: layer, expert: nil), x: x.kernelView(), tokenIndex: nil, tokens: tokens,
-                hidden: sharedHidden, firstHidden: 0, output: output, firstOutput: 0)
+                jobCount,
+                store.weights(layer: layer, expert: nil),
+                x: x.kernelView(),
+                tokenIndex: nil,
+                tokens: tokens,
+                hidden: sharedHidden,
+                firstHidden: 0,
+                output: output,
+                firstOutput: 0
+            )
             jobCount += 1
         }
         if router != nil {
@@ -103,10 +126,16 @@ package final class ExpertRunner {
                 let rows = dispatch.rowRange(of: expert)
                 guard !rows.isEmpty else { continue }
                 try addJob(
-                    jobCount, store.weights(layer: layer, expert: expert), x: x.kernelView(),
-                    tokenIndex: dispatch.tokenOfRow.pointer + rows.lowerBound, tokens: rows.count,
-                    hidden: routedHidden, firstHidden: rows.lowerBound, output: routedOutput,
-                    firstOutput: rows.lowerBound)
+                    jobCount,
+                    store.weights(layer: layer, expert: expert),
+                    x: x.kernelView(),
+                    tokenIndex: dispatch.tokenOfRow.pointer + rows.lowerBound,
+                    tokens: rows.count,
+                    hidden: routedHidden,
+                    firstHidden: rows.lowerBound,
+                    output: routedOutput,
+                    firstOutput: rows.lowerBound
+                )
                 jobCount += 1
             }
         }
@@ -117,8 +146,13 @@ package final class ExpertRunner {
     private func route(_ router: LayerRouter, _ x: Activations, _ tokens: Int) {
         pool.multiply(router.matrix, bias: router.bias, x, into: logits, tokens: tokens)
         let work = RouteWork(
-            router: router.router, logits: logits, ranking: ranking.pointer, experts: dispatch.experts.pointer,
-            weights: dispatch.weights.pointer, tokens: tokens)
+            router: router.router,
+            logits: logits,
+            ranking: ranking.pointer,
+            experts: dispatch.experts.pointer,
+            weights: dispatch.weights.pointer,
+            tokens: tokens
+        )
         if tokens <= RouteWork.tokensPerTask {
             work.perform(task: 0, worker: 0)
         } else {
@@ -127,8 +161,15 @@ package final class ExpertRunner {
     }
 
     private func addJob(
-        _ index: Int, _ weights: ExpertWeights, x: sk_activations, tokenIndex: UnsafePointer<Int32>?, tokens: Int,
-        hidden: Activations, firstHidden: Int, output: Activations, firstOutput: Int
+        _ index: Int,
+        _ weights: ExpertWeights,
+        x: sk_activations,
+        tokenIndex: UnsafePointer<Int32>?,
+        tokens: Int,
+        hidden: Activations,
+        firstHidden: Int,
+        output: Activations,
+        firstOutput: Int
     ) {
         var job = sk_gated_job()
         job.gate_up = weights.gateUp.kernelMatrix
@@ -148,11 +189,18 @@ package final class ExpertRunner {
         job.out_stride = Int64(hidden.stride)
         gatedJobs.pointer[index] = job
         projections.pointer[index] = sk_projection(
-            matrix: weights.down.kernelMatrix, bias: weights.downBias?.pointer, out: output.row(firstOutput),
-            out_stride: Int64(output.stride))
+            matrix: weights.down.kernelMatrix,
+            bias: weights.downBias?.pointer,
+            out: output.row(firstOutput),
+            out_stride: Int64(output.stride)
+        )
         downJobs.pointer[index] = sk_matmul_job(
-            projections: projections.pointer + index, projection_count: 1, x: hidden.kernelView(from: firstHidden),
-            token_index: nil, tokens: Int32(tokens))
+            projections: projections.pointer + index,
+            projection_count: 1,
+            x: hidden.kernelView(from: firstHidden),
+            token_index: nil,
+            tokens: Int32(tokens)
+        )
     }
 
     private func runJobs(_ count: Int, tokens: Int, hasShared: Bool, isRouted: Bool) {
@@ -163,7 +211,10 @@ package final class ExpertRunner {
             let gatedPanels = (Int(gatedJobs.pointer[index].gate_up.rows) + 15) / 16
             gatedTasks.append(job: index, panels: gatedPanels, pieces: pieces)
             downTasks.append(
-                job: index, panels: Int(sk_matmul_panels(downJobs.pointer + index)), pieces: pieces)
+                job: index,
+                panels: Int(sk_matmul_panels(downJobs.pointer + index)),
+                pieces: pieces
+            )
         }
         pool.run(UnsafePointer(gatedJobs.pointer), gatedTasks)
         if hasShared { pool.quantize(sharedHidden, rows: tokens) }
@@ -173,8 +224,13 @@ package final class ExpertRunner {
 
     private func combine(tokens: Int, addsToOutput: Bool, _ output: Activations) {
         let work = CombineWork(
-            dispatch: dispatch, routed: routedOutput, output: output, columns: sizes.hiddenSize,
-            addsToOutput: addsToOutput, tokens: tokens)
+            dispatch: dispatch,
+            routed: routedOutput,
+            output: output,
+            columns: sizes.hiddenSize,
+            addsToOutput: addsToOutput,
+            tokens: tokens
+        )
         if tokens <= CombineWork.tokensPerTask {
             work.perform(task: 0, worker: 0)
         } else {
@@ -197,8 +253,11 @@ private struct RouteWork: ParallelWork {
         let first = task * Self.tokensPerTask
         for token in first..<min(tokens, first + Self.tokensPerTask) {
             router.choose(
-                logits: logits.row(token), ranking: ranking + worker * router.configuration.expertCount,
-                experts: experts + token * perToken, weights: weights + token * perToken)
+                logits: logits.row(token),
+                ranking: ranking + worker * router.configuration.expertCount,
+                experts: experts + token * perToken,
+                weights: weights + token * perToken
+            )
         }
     }
 }

@@ -55,13 +55,18 @@ package final class ExpertStore: Sendable {
             shard.downBias.map({ $0.count == shape.hiddenSize }) ?? true
         else {
             throw ShardError.wrongShape(
-                path: shard.file.path, found: "\(shard.gateUp.rows)x\(shard.gateUp.columns)",
-                expected: "\(width)x\(shape.hiddenSize)")
+                path: shard.file.path,
+                found: "\(shard.gateUp.rows)x\(shard.gateUp.columns)",
+                expected: "\(width)x\(shape.hiddenSize)"
+            )
         }
         return ExpertWeights(
-            gateUp: WeightMatrix(shard.gateUp), down: WeightMatrix(shard.down),
-            gateBias: shard.gateBias.map { WeightVector($0) }, upBias: shard.upBias.map { WeightVector($0) },
-            downBias: shard.downBias.map { WeightVector($0) })
+            gateUp: WeightMatrix(shard.gateUp),
+            down: WeightMatrix(shard.down),
+            gateBias: shard.gateBias.map { WeightVector($0) },
+            upBias: shard.upBias.map { WeightVector($0) },
+            downBias: shard.downBias.map { WeightVector($0) }
+        )
     }
 }
 

@@ -11,7 +11,10 @@ package struct ExpertWeights: Sendable {
     package let downBias: WeightVector?
 
     package init(
-        gateUp: WeightMatrix, down: WeightMatrix, gateBias: WeightVector?, upBias: WeightVector?,
+        gateUp: WeightMatrix,
+        down: WeightMatrix,
+        gateBias: WeightVector?,
+        upBias: WeightVector?,
         downBias: WeightVector?
     ) {
         self.gateUp = gateUp

@@ -29,8 +29,14 @@ package struct RouterConfiguration: Codable, Sendable, Equatable {
     package var groupScoring: GroupScoring
 
     package init(
-        expertCount: Int, expertsPerToken: Int, scoring: Scoring, renormalizes: Bool, scale: Float = 1,
-        groupCount: Int = 1, groupsPerToken: Int = 1, groupScoring: GroupScoring = .maximum
+        expertCount: Int,
+        expertsPerToken: Int,
+        scoring: Scoring,
+        renormalizes: Bool,
+        scale: Float = 1,
+        groupCount: Int = 1,
+        groupsPerToken: Int = 1,
+        groupScoring: GroupScoring = .maximum
     ) {
         self.expertCount = expertCount
         self.expertsPerToken = expertsPerToken
@@ -77,8 +83,10 @@ package struct Router {
     ///   - experts: `[k]`, receives the chosen experts.
     ///   - weights: `[k]`, receives their weights.
     package func choose(
-        logits: UnsafeMutablePointer<Float>, ranking: UnsafeMutablePointer<Float>,
-        experts: UnsafeMutablePointer<Int32>, weights: UnsafeMutablePointer<Float>
+        logits: UnsafeMutablePointer<Float>,
+        ranking: UnsafeMutablePointer<Float>,
+        experts: UnsafeMutablePointer<Int32>,
+        weights: UnsafeMutablePointer<Float>
     ) {
         let count = configuration.expertCount
         let chosenCount = configuration.expertsPerToken

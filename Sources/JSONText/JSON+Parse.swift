@@ -164,7 +164,9 @@ private struct Parser {
         if current == UInt8(ascii: "-") { position += 1 }
         let firstDigit = position
         try digits()
-        if bytes[firstDigit] == UInt8(ascii: "0"), position - firstDigit > 1 { throw failure("a number with a leading zero") }
+        if bytes[firstDigit] == UInt8(ascii: "0"), position - firstDigit > 1 {
+            throw failure("a number with a leading zero")
+        }
         if current == UInt8(ascii: ".") {
             isInteger = false
             position += 1

@@ -26,7 +26,10 @@ package final class AttentionProbe {
     private let scratch: AlignedBuffer<Float>
 
     package init(
-        layout: PageLayout, headCount: Int, rotary: RotaryEmbedding, maximumPositions: Int
+        layout: PageLayout,
+        headCount: Int,
+        rotary: RotaryEmbedding,
+        maximumPositions: Int
     ) throws(AllocationError) {
         self.layout = layout
         self.headCount = headCount
@@ -58,7 +61,10 @@ package final class AttentionProbe {
             request.firstPosition / PageLayout.positions < maximumPages
         else { return }
         rotary.writeQueryAngles(
-            position: request.firstPosition, cosines: angles.pointer, sines: angles.pointer + rotary.pairCount)
+            position: request.firstPosition,
+            cosines: angles.pointer,
+            sines: angles.pointer + rotary.pairCount
+        )
         let perGroup = headCount / layout.kvHeadCount
         for head in 0..<layout.kvHeadCount {
             var first = 0
@@ -71,7 +77,11 @@ package final class AttentionProbe {
     }
 
     private func record(
-        _ request: PagedAttention.Request, _ table: PageTable, kvHead: Int, firstHead: Int, rows: Int
+        _ request: PagedAttention.Request,
+        _ table: PageTable,
+        kvHead: Int,
+        firstHead: Int,
+        rows: Int
     ) {
         let end = request.firstPosition + 1
         let begin = max(Self.skippedPositions, request.window.map { end - $0 } ?? 0)
@@ -93,9 +103,14 @@ package final class AttentionProbe {
             }
             let start = span * Self.spanPositions
             attend(
-                request.layer, kvHead, table.pages[page], rows, span,
+                request.layer,
+                kvHead,
+                table.pages[page],
+                rows,
+                span,
                 max(begin, start) - page * PageLayout.positions,
-                min(end, start + Self.spanPositions) - page * PageLayout.positions)
+                min(end, start + Self.spanPositions) - page * PageLayout.positions
+            )
         }
         addShares(rows, firstSpan...lastSpan)
     }
@@ -112,10 +127,27 @@ package final class AttentionProbe {
         let base = angles.pointer
         rotary.writePageAngles(page: page, cosines: base + 2 * pairs, sines: base + 3 * pairs)
         sk_angle_difference(
-            base, base + pairs, base + 2 * pairs, base + 3 * pairs, Int32(pairs), base + 4 * pairs, base + 5 * pairs)
+            base,
+            base + pairs,
+            base + 2 * pairs,
+            base + 3 * pairs,
+            Int32(pairs),
+            base + 4 * pairs,
+            base + 5 * pairs
+        )
         sk_rotate_rows(
-            queries.pointer, Int64(width), Int32(rows), Int32(width), Int32(layout.ropeColumns.lowerBound),
-            Int32(layout.ropeColumns.count), base + 4 * pairs, base + 5 * pairs, 0, rotated, Int64(width))
+            queries.pointer,
+            Int64(width),
+            Int32(rows),
+            Int32(width),
+            Int32(layout.ropeColumns.lowerBound),
+            Int32(layout.ropeColumns.count),
+            base + 4 * pairs,
+            base + 5 * pairs,
+            0,
+            rotated,
+            Int64(width)
+        )
     }
 
     private func attend(_ layer: Int, _ kvHead: Int, _ page: Page, _ rows: Int, _ span: Int, _ begin: Int, _ end: Int) {
@@ -131,12 +163,26 @@ package final class AttentionProbe {
             begins.update(repeating: Int32(begin), count: rows)
             (begins + rowLimit).update(repeating: Int32(end), count: rows)
             var tile = sk_query_tile(
-                queries: queries.pointer + rowLimit * layout.keyWidth, query_stride: Int64(layout.keyWidth),
-                rows: Int32(rows), begin: begins, end: begins + rowLimit, maximum: maximum, total: total,
-                out: output.pointer, page_maximum: nil, page_total: nil)
+                queries: queries.pointer + rowLimit * layout.keyWidth,
+                query_stride: Int64(layout.keyWidth),
+                rows: Int32(rows),
+                begin: begins,
+                end: begins + rowLimit,
+                maximum: maximum,
+                total: total,
+                out: output.pointer,
+                page_maximum: nil,
+                page_total: nil
+            )
             sk_attend_page(
-                &kernelLayout, page.keys(layer: layer, head: kvHead), page.values(layer: layer, head: kvHead),
-                rotary.keyCosines, rotary.keySines, &tile, scratch.pointer)
+                &kernelLayout,
+                page.keys(layer: layer, head: kvHead),
+                page.values(layer: layer, head: kvHead),
+                rotary.keyCosines,
+                rotary.keySines,
+                &tile,
+                scratch.pointer
+            )
         }
     }
 

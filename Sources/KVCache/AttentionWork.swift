@@ -51,8 +51,15 @@ struct AttentionWork: ParallelWork {
                 } else if groupIsVisible(group, tile) {
                     attendGroup(group, tile, memory, worker, memory.maximum2, memory.total2, memory.output2)
                     sk_attend_merge(
-                        Int32(tile.count), Int32(layout.valueStride), memory.maximum, memory.total, memory.output,
-                        memory.maximum2, memory.total2, memory.output2)
+                        Int32(tile.count),
+                        Int32(layout.valueStride),
+                        memory.maximum,
+                        memory.total,
+                        memory.output,
+                        memory.maximum2,
+                        memory.total2,
+                        memory.output2
+                    )
                 }
             }
             finish(tile, memory.total, memory.output)
@@ -64,17 +71,29 @@ struct AttentionWork: ParallelWork {
             gatherQueries(tile, memory)
             let state = task * Self.rows
             attendGroup(
-                group, tile, memory, worker, partialMaximum + state, partialTotal + state,
-                partialOutput + state * layout.valueStride)
+                group,
+                tile,
+                memory,
+                worker,
+                partialMaximum + state,
+                partialTotal + state,
+                partialOutput + state * layout.valueStride
+            )
         case .merge:
             let tile = Tile(self, head: task / tileCount, number: task % tileCount)
             let first = task * groupCount * Self.rows
             for group in 1..<groupCount where groupIsVisible(group, tile) {
                 let state = first + group * Self.rows
                 sk_attend_merge(
-                    Int32(tile.count), Int32(layout.valueStride), partialMaximum + first, partialTotal + first,
-                    partialOutput + first * layout.valueStride, partialMaximum + state, partialTotal + state,
-                    partialOutput + state * layout.valueStride)
+                    Int32(tile.count),
+                    Int32(layout.valueStride),
+                    partialMaximum + first,
+                    partialTotal + first,
+                    partialOutput + first * layout.valueStride,
+                    partialMaximum + state,
+                    partialTotal + state,
+                    partialOutput + state * layout.valueStride
+                )
             }
             finish(tile, partialTotal + first, partialOutput + first * layout.valueStride)
         }
@@ -122,8 +141,13 @@ struct AttentionWork: ParallelWork {
     }
 
     private func attendGroup(
-        _ group: Int, _ tile: Tile, _ memory: WorkerScratch, _ worker: Int, _ maximum: UnsafeMutablePointer<Float>,
-        _ total: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>
+        _ group: Int,
+        _ tile: Tile,
+        _ memory: WorkerScratch,
+        _ worker: Int,
+        _ maximum: UnsafeMutablePointer<Float>,
+        _ total: UnsafeMutablePointer<Float>,
+        _ output: UnsafeMutablePointer<Float>
     ) {
         for row in 0..<tile.count {
             let head = tile.head * headsPerGroup + (tile.first + row) % headsPerGroup
@@ -151,11 +175,27 @@ struct AttentionWork: ParallelWork {
             }
             rotateQueries(tile, page, memory)
             var queryTile = sk_query_tile(
-                queries: memory.rotated, query_stride: Int64(layout.keyWidth), rows: Int32(tile.count), begin: begins,
-                end: ends, maximum: maximum, total: total, out: output, page_maximum: nil, page_total: nil)
+                queries: memory.rotated,
+                query_stride: Int64(layout.keyWidth),
+                rows: Int32(tile.count),
+                begin: begins,
+                end: ends,
+                maximum: maximum,
+                total: total,
+                out: output,
+                page_maximum: nil,
+                page_total: nil
+            )
             let keys = base + tile.head * layout.headBytes
             sk_attend_page(
-                &kernelLayout, keys, keys + layout.keyBytes, keyCosines, keySines, &queryTile, memory.kernel)
+                &kernelLayout,
+                keys,
+                keys + layout.keyBytes,
+                keyCosines,
+                keySines,
+                &queryTile,
+                memory.kernel
+            )
         }
     }
 
@@ -171,13 +211,28 @@ struct AttentionWork: ParallelWork {
             let token = (tile.first + row) / headsPerGroup
             let rows = min(tile.count - row, (token + 1) * headsPerGroup - (tile.first + row))
             sk_angle_difference(
-                queryCosines + token * pairs, querySines + token * pairs, pageCosines + page * pairs,
-                pageSines + page * pairs, Int32(pairs), memory.cosines, memory.sines)
+                queryCosines + token * pairs,
+                querySines + token * pairs,
+                pageCosines + page * pairs,
+                pageSines + page * pairs,
+                Int32(pairs),
+                memory.cosines,
+                memory.sines
+            )
             // One token's heads share the angles: a table stride of 0.
             sk_rotate_rows(
-                memory.queries + row * width, Int64(width), Int32(rows), Int32(width),
-                Int32(layout.ropeColumns.lowerBound), Int32(layout.ropeColumns.count), memory.cosines, memory.sines, 0,
-                memory.rotated + row * width, Int64(width))
+                memory.queries + row * width,
+                Int64(width),
+                Int32(rows),
+                Int32(width),
+                Int32(layout.ropeColumns.lowerBound),
+                Int32(layout.ropeColumns.count),
+                memory.cosines,
+                memory.sines,
+                0,
+                memory.rotated + row * width,
+                Int64(width)
+            )
             row += rows
         }
     }

@@ -22,7 +22,12 @@ package struct PageLayout: Sendable, Equatable {
     package let element: Element
 
     package init(
-        layerCount: Int, kvHeadCount: Int, keyWidth: Int, valueWidth: Int, ropeColumns: Range<Int>, element: Element
+        layerCount: Int,
+        kvHeadCount: Int,
+        keyWidth: Int,
+        valueWidth: Int,
+        ropeColumns: Range<Int>,
+        element: Element
     ) {
         self.layerCount = layerCount
         self.kvHeadCount = kvHeadCount
@@ -37,9 +42,13 @@ package struct PageLayout: Sendable, Equatable {
 
     package var kernelLayout: sk_page_layout {
         sk_page_layout(
-            k_width: Int32(keyWidth), v_width: Int32(valueWidth), v_stride: Int32(valueStride),
-            rope_begin: Int32(ropeColumns.lowerBound), rope_width: Int32(ropeColumns.count),
-            type: Int32(element == .f32 ? SK_F32.rawValue : SK_F16.rawValue))
+            k_width: Int32(keyWidth),
+            v_width: Int32(valueWidth),
+            v_stride: Int32(valueStride),
+            rope_begin: Int32(ropeColumns.lowerBound),
+            rope_width: Int32(ropeColumns.count),
+            type: Int32(element == .f32 ? SK_F32.rawValue : SK_F16.rawValue)
+        )
     }
 
     private var elementBytes: Int { element == .f32 ? 4 : 2 }

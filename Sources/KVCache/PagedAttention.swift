@@ -24,8 +24,14 @@ package final class PagedAttention {
         package var sinks: UnsafePointer<Float>?
 
         package init(
-            layer: Int, firstPosition: Int, tokenCount: Int, queries: UnsafePointer<Float>,
-            output: UnsafeMutablePointer<Float>, scale: Float, window: Int?, sinks: UnsafePointer<Float>?
+            layer: Int,
+            firstPosition: Int,
+            tokenCount: Int,
+            queries: UnsafePointer<Float>,
+            output: UnsafeMutablePointer<Float>,
+            scale: Float,
+            window: Int?,
+            sinks: UnsafePointer<Float>?
         ) {
             self.layer = layer
             self.firstPosition = firstPosition
@@ -68,7 +74,11 @@ package final class PagedAttention {
     ///   - maximumTokens: the largest chunk.
     ///   - maximumPositions: the longest context.
     package init(
-        layout: PageLayout, headCount: Int, rotary: RotaryEmbedding, pool: ThreadPool, maximumTokens: Int,
+        layout: PageLayout,
+        headCount: Int,
+        rotary: RotaryEmbedding,
+        pool: ThreadPool,
+        maximumTokens: Int,
         maximumPositions: Int
     ) throws(AllocationError) {
         self.layout = layout
@@ -101,15 +111,19 @@ package final class PagedAttention {
         let pairs = rotary.pairCount
         for token in 0..<tokenCount {
             rotary.writeQueryAngles(
-                position: firstPosition + token, cosines: queryCosines.pointer + token * pairs,
-                sines: querySines.pointer + token * pairs)
+                position: firstPosition + token,
+                cosines: queryCosines.pointer + token * pairs,
+                sines: querySines.pointer + token * pairs
+            )
         }
         let pages = (firstPosition + tokenCount + PageLayout.positions - 1) / PageLayout.positions
         precondition(pages <= maximumPages)
         while preparedPages < pages {
             rotary.writePageAngles(
-                page: preparedPages, cosines: pageCosines.pointer + preparedPages * pairs,
-                sines: pageSines.pointer + preparedPages * pairs)
+                page: preparedPages,
+                cosines: pageCosines.pointer + preparedPages * pairs,
+                sines: pageSines.pointer + preparedPages * pairs
+            )
             preparedPages += 1
         }
     }
@@ -120,14 +134,27 @@ package final class PagedAttention {
     ///   - keys: `[tokens][kvHeads * keyWidth]` before rotation, rows `keyStride` floats apart.
     ///   - values: `[tokens][kvHeads * valueWidth]`, rows `valueStride` floats apart.
     package func store(
-        layer: Int, firstPosition: Int, tokenCount: Int, keys: UnsafePointer<Float>, keyStride: Int,
-        values: UnsafePointer<Float>, valueStride: Int, into table: PageTable
+        layer: Int,
+        firstPosition: Int,
+        tokenCount: Int,
+        keys: UnsafePointer<Float>,
+        keyStride: Int,
+        values: UnsafePointer<Float>,
+        valueStride: Int,
+        into table: PageTable
     ) {
         collectPages(table, layer: layer, count: (firstPosition + tokenCount - 1) / PageLayout.positions + 1)
         let work = StoreWork(
-            layout: layout, kernelLayout: layout.kernelLayout, pageBases: pageBases.pointer,
-            firstPosition: firstPosition, tokenCount: tokenCount, keys: keys, keyStride: keyStride, values: values,
-            valueStride: valueStride)
+            layout: layout,
+            kernelLayout: layout.kernelLayout,
+            pageBases: pageBases.pointer,
+            firstPosition: firstPosition,
+            tokenCount: tokenCount,
+            keys: keys,
+            keyStride: keyStride,
+            values: values,
+            valueStride: valueStride
+        )
         // One token is not worth waking anyone.
         if tokenCount < 8 {
             for task in 0..<work.taskCount { work.perform(task: task, worker: 0) }
@@ -151,14 +178,31 @@ package final class PagedAttention {
         let rows = request.tokenCount * headsPerGroup
         let tiles = (rows + Self.tileRows - 1) / Self.tileRows
         var work = AttentionWork(
-            request: request, layout: layout, kernelLayout: layout.kernelLayout, headCount: headCount,
-            headsPerGroup: headsPerGroup, pairs: rotary.pairCount, pageCount: pageCount,
-            groupCount: (pageCount + Self.groupPages - 1) / Self.groupPages, tileCount: tiles, rowCount: rows,
-            queryCosines: queryCosines.pointer, querySines: querySines.pointer, pageCosines: pageCosines.pointer,
-            pageSines: pageSines.pointer, keyCosines: rotary.keyCosines, keySines: rotary.keySines,
-            pageBases: pageBases.pointer, scratch: scratch.pointer, scratchPerWorker: scratchPerWorker,
-            ranges: ranges.pointer, partialOutput: partialOutput.pointer, partialMaximum: partialMaximum.pointer,
-            partialTotal: partialTotal.pointer, phase: .whole)
+            request: request,
+            layout: layout,
+            kernelLayout: layout.kernelLayout,
+            headCount: headCount,
+            headsPerGroup: headsPerGroup,
+            pairs: rotary.pairCount,
+            pageCount: pageCount,
+            groupCount: (pageCount + Self.groupPages - 1) / Self.groupPages,
+            tileCount: tiles,
+            rowCount: rows,
+            queryCosines: queryCosines.pointer,
+            querySines: querySines.pointer,
+            pageCosines: pageCosines.pointer,
+            pageSines: pageSines.pointer,
+            keyCosines: rotary.keyCosines,
+            keySines: rotary.keySines,
+            pageBases: pageBases.pointer,
+            scratch: scratch.pointer,
+            scratchPerWorker: scratchPerWorker,
+            ranges: ranges.pointer,
+            partialOutput: partialOutput.pointer,
+            partialMaximum: partialMaximum.pointer,
+            partialTotal: partialTotal.pointer,
+            phase: .whole
+        )
         let tasks = layout.kvHeadCount * tiles
         if tasks < 4 * pool.threadCount, work.groupCount > 1 {
             work.phase = .groups
@@ -204,9 +248,13 @@ private struct StoreWork: ParallelWork {
         for position in first..<last {
             let token = position - firstPosition
             sk_page_store(
-                &kernelLayout, pageKeys, pageKeys + layout.keyBytes, Int32(position - pageStart),
+                &kernelLayout,
+                pageKeys,
+                pageKeys + layout.keyBytes,
+                Int32(position - pageStart),
                 keys + token * keyStride + head * layout.keyWidth,
-                values + token * valueStride + head * layout.valueWidth)
+                values + token * valueStride + head * layout.valueWidth
+            )
         }
     }
 }

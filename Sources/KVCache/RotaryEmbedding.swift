@@ -35,7 +35,9 @@ package final class RotaryEmbedding: @unchecked Sendable {
 
     /// Cosines and sines of one position for a query, `[pairs]` each, times the attention factor.
     package func writeQueryAngles(
-        position: Int, cosines: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>
+        position: Int,
+        cosines: UnsafeMutablePointer<Float>,
+        sines: UnsafeMutablePointer<Float>
     ) {
         for pair in 0..<frequencies.count {
             let angle = Double(position) * frequencies[pair]

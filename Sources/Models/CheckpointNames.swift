@@ -54,8 +54,10 @@ package struct CheckpointNames {
         let layer = prefix + "layers.{L}."
         func gated(_ path: String) -> Gated {
             Gated(
-                gate: layer + path + "gate_proj.weight", up: layer + path + "up_proj.weight",
-                down: layer + path + "down_proj.weight")
+                gate: layer + path + "gate_proj.weight",
+                up: layer + path + "up_proj.weight",
+                down: layer + path + "down_proj.weight"
+            )
         }
         var parts: [String: String] = [
             "attention_norm": "input_layernorm.weight", "ffn_norm": "post_attention_layernorm.weight",
@@ -73,18 +75,29 @@ package struct CheckpointNames {
         parts["attention.q_a_bias"] = "self_attn.q_a_proj.bias"
         parts["attention.kv_a_bias"] = "self_attn.kv_a_proj_with_mqa.bias"
         return CheckpointNames(
-            embedding: prefix + "embed_tokens.weight", output: "lm_head.weight", finalNorm: prefix + "norm.weight",
-            layer: parts.mapValues { layer + $0 }, dense: gated("mlp."), shared: gated("mlp.shared_experts."),
+            embedding: prefix + "embed_tokens.weight",
+            output: "lm_head.weight",
+            finalNorm: prefix + "norm.weight",
+            layer: parts.mapValues { layer + $0 },
+            dense: gated("mlp."),
+            shared: gated("mlp.shared_experts."),
             experts: [
                 .separate(gated("mlp.experts.{E}.")),
                 .fused(
-                    gateUp: layer + "mlp.experts.gate_up_proj", down: layer + "mlp.experts.down_proj", biases: nil,
-                    order: .halves),
+                    gateUp: layer + "mlp.experts.gate_up_proj",
+                    down: layer + "mlp.experts.down_proj",
+                    biases: nil,
+                    order: .halves
+                ),
                 .fused(
-                    gateUp: layer + "mlp.experts.gate_up_proj", down: layer + "mlp.experts.down_proj", biases: nil,
-                    order: .halfColumns),
+                    gateUp: layer + "mlp.experts.gate_up_proj",
+                    down: layer + "mlp.experts.down_proj",
+                    biases: nil,
+                    order: .halfColumns
+                ),
             ],
-            ignored: [layer + "self_attn.rotary_emb.inv_freq"])
+            ignored: [layer + "self_attn.rotary_emb.inv_freq"]
+        )
     }
 
     /// The names that GGUF files share.
@@ -107,20 +120,30 @@ package struct CheckpointNames {
         }
         func gated(_ suffix: String, ending: String = ".weight") -> Gated {
             Gated(
-                gate: layer + "ffn_gate" + suffix + ending, up: layer + "ffn_up" + suffix + ending,
-                down: layer + "ffn_down" + suffix + ending)
+                gate: layer + "ffn_gate" + suffix + ending,
+                up: layer + "ffn_up" + suffix + ending,
+                down: layer + "ffn_down" + suffix + ending
+            )
         }
         return CheckpointNames(
-            embedding: "token_embd.weight", output: "output.weight", finalNorm: "output_norm.weight",
-            layer: parts.mapValues { layer + $0 }, dense: gated(""), shared: gated("_shexp"),
+            embedding: "token_embd.weight",
+            output: "output.weight",
+            finalNorm: "output_norm.weight",
+            layer: parts.mapValues { layer + $0 },
+            dense: gated(""),
+            shared: gated("_shexp"),
             experts: [
                 .stacked(gated("_exps"), biases: gated("_exps", ending: ".bias")),
                 .fused(
-                    gateUp: layer + "ffn_gate_up_exps.weight", down: layer + "ffn_down_exps.weight", biases: nil,
-                    order: .halves),
+                    gateUp: layer + "ffn_gate_up_exps.weight",
+                    down: layer + "ffn_down_exps.weight",
+                    biases: nil,
+                    order: .halves
+                ),
                 .separate(gated(".{E}")),
             ],
-            ignored: ["rope_freqs.weight", layer + "attn_rot_embd.weight"])
+            ignored: ["rope_freqs.weight", layer + "attn_rot_embd.weight"]
+        )
     }()
 }
 

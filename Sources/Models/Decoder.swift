@@ -21,13 +21,23 @@ package final class Decoder: Sendable {
         switch configuration.attention {
         case .grouped(let shape):
             return PageLayout(
-                layerCount: configuration.layerCount, kvHeadCount: shape.kvHeadCount, keyWidth: shape.headWidth,
-                valueWidth: shape.headWidth, ropeColumns: 0..<configuration.rope.width, element: element)
+                layerCount: configuration.layerCount,
+                kvHeadCount: shape.kvHeadCount,
+                keyWidth: shape.headWidth,
+                valueWidth: shape.headWidth,
+                ropeColumns: 0..<configuration.rope.width,
+                element: element
+            )
         case .latent(let shape):
             let width = shape.latentRank + shape.ropeWidth
             return PageLayout(
-                layerCount: configuration.layerCount, kvHeadCount: 1, keyWidth: width, valueWidth: shape.latentRank,
-                ropeColumns: shape.latentRank..<width, element: element)
+                layerCount: configuration.layerCount,
+                kvHeadCount: 1,
+                keyWidth: width,
+                valueWidth: shape.latentRank,
+                ropeColumns: shape.latentRank..<width,
+                element: element
+            )
         }
     }
 }
@@ -36,8 +46,11 @@ extension DecoderConfiguration {
     /// What the expert store checks shards against.
     package var storeShape: ExpertStore.Shape {
         ExpertStore.Shape(
-            hiddenSize: hiddenSize, expertCount: router?.expertCount ?? 0, expertWidth: expertWidth,
-            sharedWidths: layers.map { $0.hasSharedExpert ? $0.sharedWidth : 0 })
+            hiddenSize: hiddenSize,
+            expertCount: router?.expertCount ?? 0,
+            expertWidth: expertWidth,
+            sharedWidths: layers.map { $0.hasSharedExpert ? $0.sharedWidth : 0 }
+        )
     }
 }
 
@@ -80,7 +93,11 @@ package final class DecoderRunner {
     /// - Parameters:
     ///   - maximumPositions: the longest context; bounds the memory of attention's tables.
     package init(
-        decoder: Decoder, pool: ThreadPool, element: PageLayout.Element, maximumPositions: Int, chunkTokens: Int = 512
+        decoder: Decoder,
+        pool: ThreadPool,
+        element: PageLayout.Element,
+        maximumPositions: Int,
+        chunkTokens: Int = 512
     ) throws {
         let configuration = decoder.configuration
         self.decoder = decoder
@@ -89,16 +106,29 @@ package final class DecoderRunner {
         self.chunkTokens = chunkTokens
         layout = decoder.pageLayout(element)
         rotary = try RotaryEmbedding(
-            frequencies: configuration.rope.frequencies, attentionFactor: configuration.rope.attentionFactor)
+            frequencies: configuration.rope.frequencies,
+            attentionFactor: configuration.rope.attentionFactor
+        )
         attention = try PagedAttention(
-            layout: layout, headCount: configuration.headCount, rotary: rotary, pool: pool, maximumTokens: chunkTokens,
-            maximumPositions: maximumPositions)
+            layout: layout,
+            headCount: configuration.headCount,
+            rotary: rotary,
+            pool: pool,
+            maximumTokens: chunkTokens,
+            maximumPositions: maximumPositions
+        )
         experts = try ExpertRunner(
             sizes: .init(
-                hiddenSize: configuration.hiddenSize, expertWidth: configuration.expertWidth,
+                hiddenSize: configuration.hiddenSize,
+                expertWidth: configuration.expertWidth,
                 sharedWidth: configuration.layers.map { $0.hasSharedExpert ? $0.sharedWidth : 0 }.max() ?? 0,
-                router: configuration.router, maximumTokens: chunkTokens), store: decoder.store,
-            activation: configuration.activation, pool: pool)
+                router: configuration.router,
+                maximumTokens: chunkTokens
+            ),
+            store: decoder.store,
+            activation: configuration.activation,
+            pool: pool
+        )
         residual = try Activations(columns: configuration.hiddenSize, maximumRows: chunkTokens)
         normed = try Activations(columns: configuration.hiddenSize, maximumRows: chunkTokens)
         blockOutput = try Activations(columns: configuration.hiddenSize, maximumRows: chunkTokens)
@@ -116,7 +146,9 @@ package final class DecoderRunner {
         attentionOutput = try Activations(columns: outputWidth, maximumRows: chunkTokens)
         logitsBuffer = try Activations(columns: configuration.vocabularySize, maximumRows: Self.logitsRows)
         statistics = ExpertStatistics(
-            layerCount: configuration.layerCount, expertCount: configuration.router?.expertCount ?? 1)
+            layerCount: configuration.layerCount,
+            expertCount: configuration.router?.expertCount ?? 1
+        )
     }
 
     /// Appends tokens to a context.
@@ -127,8 +159,11 @@ package final class DecoderRunner {
     ///     reused afterwards.
     /// - Throws: when memory or a shard is missing; the context is then unchanged.
     package func append(
-        _ tokens: UnsafeBufferPointer<Int32>, modality: Modality = .text, to table: inout PageTable,
-        logits request: LogitsRequest, onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws -> Void
+        _ tokens: UnsafeBufferPointer<Int32>,
+        modality: Modality = .text,
+        to table: inout PageTable,
+        logits request: LogitsRequest,
+        onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws -> Void
     ) throws {
         let count = tokens.count
         guard count > 0 else { return }
@@ -136,7 +171,8 @@ package final class DecoderRunner {
         let firstPosition = table.count
         guard firstPosition + count <= maximumPositions else {
             throw ModelError.invalidConfiguration(
-                "\(firstPosition + count) positions where at most \(maximumPositions) were prepared")
+                "\(firstPosition + count) positions where at most \(maximumPositions) were prepared"
+            )
         }
         try table.prepareAppend(tokens)
         embed(tokens)
@@ -145,8 +181,14 @@ package final class DecoderRunner {
         var addend: Activations?
         for (index, layer) in decoder.weights.layers.enumerated() {
             pool.addNormalize(
-                residual: residual, addend: addend, weight: layer.attentionNorm.pointer,
-                epsilon: configuration.normEpsilon, rows: count, output: normed, quantizes: true)
+                residual: residual,
+                addend: addend,
+                weight: layer.attentionNorm.pointer,
+                epsilon: configuration.normEpsilon,
+                rows: count,
+                output: normed,
+                quantizes: true
+            )
             switch layer.attention {
             case .grouped(let weights):
                 attendGrouped(index, weights, firstPosition: firstPosition, tokens: count, table: table)
@@ -156,8 +198,14 @@ package final class DecoderRunner {
             pool.quantize(attentionOutput, rows: count)
             pool.multiply(layer.output, bias: layer.outputBias, attentionOutput, into: blockOutput, tokens: count)
             pool.addNormalize(
-                residual: residual, addend: blockOutput, weight: layer.ffnNorm.pointer,
-                epsilon: configuration.normEpsilon, rows: count, output: normed, quantizes: true)
+                residual: residual,
+                addend: blockOutput,
+                weight: layer.ffnNorm.pointer,
+                epsilon: configuration.normEpsilon,
+                rows: count,
+                output: normed,
+                quantizes: true
+            )
             try runExperts(index, layer, tokens: count, modality: modality)
             addend = blockOutput
         }
@@ -168,8 +216,11 @@ package final class DecoderRunner {
     /// A recorder of where attention falls, for ``probe``.
     package func makeProbe() throws -> AttentionProbe {
         try AttentionProbe(
-            layout: layout, headCount: decoder.configuration.headCount, rotary: rotary,
-            maximumPositions: maximumPositions)
+            layout: layout,
+            headCount: decoder.configuration.headCount,
+            rotary: rotary,
+            maximumPositions: maximumPositions
+        )
     }
 
     private func embed(_ tokens: UnsafeBufferPointer<Int32>) {
@@ -186,12 +237,21 @@ package final class DecoderRunner {
         var router: ExpertRunner.LayerRouter?
         if let matrix = layer.router, let configuration = decoder.configuration.router {
             router = .init(
-                router: Router(configuration, selectionBias: layer.selectionBias?.pointer), matrix: matrix,
-                bias: layer.routerBias)
+                router: Router(configuration, selectionBias: layer.selectionBias?.pointer),
+                matrix: matrix,
+                bias: layer.routerBias
+            )
         }
         try experts.run(
-            layer: index, x: normed, tokens: tokens, router: router, hasShared: settings.hasSharedExpert,
-            modality: modality, statistics: &statistics, into: blockOutput)
+            layer: index,
+            x: normed,
+            tokens: tokens,
+            router: router,
+            hasShared: settings.hasSharedExpert,
+            modality: modality,
+            statistics: &statistics,
+            into: blockOutput
+        )
         if router != nil, let onRouting {
             let choices = experts.dispatch.experts.pointer
             onRouting(index, UnsafeBufferPointer(start: choices, count: tokens * experts.dispatch.expertsPerToken))
@@ -200,7 +260,9 @@ package final class DecoderRunner {
 
     /// The final norm and the output projection, for the rows that are wanted, a few at a time.
     private func emitLogits(
-        _ request: LogitsRequest, _ count: Int, _ addend: Activations?,
+        _ request: LogitsRequest,
+        _ count: Int,
+        _ addend: Activations?,
         _ onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws -> Void
     ) throws {
         let rows: Range<Int>
@@ -218,14 +280,22 @@ package final class DecoderRunner {
                 if let addend { sk_add(residual.row(row), addend.row(row), hidden) }
             }
             sk_rms_norm(
-                residual.row(begin), Int64(residual.stride), decoder.weights.finalNorm.pointer,
-                configuration.normEpsilon, Int32(size), Int32(hidden), normed.pointer, Int64(normed.stride))
+                residual.row(begin),
+                Int64(residual.stride),
+                decoder.weights.finalNorm.pointer,
+                configuration.normEpsilon,
+                Int32(size),
+                Int32(hidden),
+                normed.pointer,
+                Int64(normed.stride)
+            )
             pool.quantize(normed, rows: size)
             pool.multiply(decoder.weights.output, normed, into: logitsBuffer, tokens: size)
             for row in 0..<size {
                 try onLogits(
                     begin + row,
-                    UnsafeMutableBufferPointer(start: logitsBuffer.row(row), count: configuration.vocabularySize))
+                    UnsafeMutableBufferPointer(start: logitsBuffer.row(row), count: configuration.vocabularySize)
+                )
             }
             begin += size
         }

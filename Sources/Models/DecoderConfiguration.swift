@@ -154,7 +154,8 @@ extension DecoderConfiguration {
             try require(
                 1...4096 ~= attention.headCount && 1...4096 ~= attention.kvHeadCount
                     && attention.headCount % attention.kvHeadCount == 0,
-                "\(attention.headCount) heads over \(attention.kvHeadCount) KV heads")
+                "\(attention.headCount) heads over \(attention.kvHeadCount) KV heads"
+            )
             try require(1...4096 ~= attention.headWidth, "head width \(attention.headWidth)")
             try require(rope.width <= attention.headWidth, "rope width \(rope.width) of \(attention.headWidth)")
         case .latent(let attention):

@@ -91,16 +91,25 @@ package struct DecoderWeights: Sendable {
             let perHead = shape.headNorm == .perHead
             attention = .grouped(
                 Grouped(
-                    q: try matrix("attention.q", queryWidth, hidden), k: try matrix("attention.k", keyWidth, hidden),
+                    q: try matrix("attention.q", queryWidth, hidden),
+                    k: try matrix("attention.k", keyWidth, hidden),
                     v: try matrix("attention.v", keyWidth, hidden),
                     qBias: try vector("attention.q_bias", queryWidth, if: shape.hasInputBias),
                     kBias: try vector("attention.k_bias", keyWidth, if: shape.hasInputBias),
                     vBias: try vector("attention.v_bias", keyWidth, if: shape.hasInputBias),
                     qNorm: try vector(
-                        "attention.q_norm", perHead ? shape.headWidth : queryWidth, if: shape.headNorm != .none),
+                        "attention.q_norm",
+                        perHead ? shape.headWidth : queryWidth,
+                        if: shape.headNorm != .none
+                    ),
                     kNorm: try vector(
-                        "attention.k_norm", perHead ? shape.headWidth : keyWidth, if: shape.headNorm != .none),
-                    sinks: try vector("attention.sinks", shape.headCount, if: shape.hasSinks)))
+                        "attention.k_norm",
+                        perHead ? shape.headWidth : keyWidth,
+                        if: shape.headNorm != .none
+                    ),
+                    sinks: try vector("attention.sinks", shape.headCount, if: shape.hasSinks)
+                )
+            )
             outputColumns = queryWidth
             hasOutputBias = shape.hasOutputBias
         case .latent(let shape):
@@ -113,17 +122,26 @@ package struct DecoderWeights: Sendable {
         guard let attentionNorm = try vector("attention_norm", hidden), let ffnNorm = try vector("ffn_norm", hidden)
         else { throw ModelError.missingSetting("norms of layer \(index)") }
         return Layer(
-            attentionNorm: attentionNorm, attention: attention,
+            attentionNorm: attentionNorm,
+            attention: attention,
             output: try matrix("attention.o", hidden, outputColumns),
-            outputBias: try vector("attention.o_bias", hidden, if: hasOutputBias), ffnNorm: ffnNorm,
+            outputBias: try vector("attention.o_bias", hidden, if: hasOutputBias),
+            ffnNorm: ffnNorm,
             router: routed ? try matrix("router", experts, hidden) : nil,
             routerBias: try vector("router_bias", experts, if: routed && configuration.hasRouterBias),
             selectionBias: try vector(
-                "router_selection_bias", experts, if: routed && configuration.hasSelectionBias))
+                "router_selection_bias",
+                experts,
+                if: routed && configuration.hasSelectionBias
+            )
+        )
     }
 
     private static func latent(
-        _ index: Int, _ shape: DecoderConfiguration.LatentAttention, _ hidden: Int, _ reader: Reader
+        _ index: Int,
+        _ shape: DecoderConfiguration.LatentAttention,
+        _ hidden: Int,
+        _ reader: Reader
     ) throws -> Latent {
         func matrix(_ part: String, _ rows: Int, _ columns: Int, head: Int? = nil) throws -> WeightMatrix {
             try reader.matrix(name(part, layer: index, head: head), rows, columns)
@@ -135,24 +153,31 @@ package struct DecoderWeights: Sendable {
         let latentWidth = shape.latentRank + shape.ropeWidth
         return Latent(
             q: try matrix(
-                shape.queryRank == nil ? "attention.q" : "attention.q_b", queryWidth, shape.queryRank ?? hidden),
+                shape.queryRank == nil ? "attention.q" : "attention.q_b",
+                queryWidth,
+                shape.queryRank ?? hidden
+            ),
             queryDown: try shape.queryRank.map { rank in
                 (
                     try matrix("attention.q_a", rank, hidden),
                     shape.hasBias ? try vector("attention.q_a_bias", rank) : nil,
                     try vector("attention.q_a_norm", rank)
                 )
-            }, kvA: try matrix("attention.kv_a", latentWidth, hidden),
+            },
+            kvA: try matrix("attention.kv_a", latentWidth, hidden),
             kvABias: shape.hasBias ? try vector("attention.kv_a_bias", latentWidth) : nil,
             kvANorm: try vector("attention.kv_a_norm", shape.latentRank),
             keys: HeadMatrices(
                 try (0..<shape.headCount).map {
                     try matrix("attention.k_b", shape.latentRank, shape.plainWidth, head: $0)
-                }),
+                }
+            ),
             values: HeadMatrices(
                 try (0..<shape.headCount).map {
                     try matrix("attention.v_b", shape.valueWidth, shape.latentRank, head: $0)
-                }))
+                }
+            )
+        )
     }
 
     /// Looks tensors up and compares their shapes with what the configuration asks for.
@@ -163,7 +188,10 @@ package struct DecoderWeights: Sendable {
             let matrix = WeightMatrix(try bundle.matrix(named: name))
             guard matrix.rows == rows, matrix.columns == columns else {
                 throw ModelError.wrongShape(
-                    tensor: name, found: "\(matrix.rows)x\(matrix.columns)", expected: "\(rows)x\(columns)")
+                    tensor: name,
+                    found: "\(matrix.rows)x\(matrix.columns)",
+                    expected: "\(rows)x\(columns)"
+                )
             }
             return matrix
         }

@@ -26,7 +26,11 @@ private func keyWidth(_ shape: DecoderConfiguration.GroupedAttention) -> Int { s
 extension DecoderRunner {
     /// attentionOutput = attention(normed), without the output projection.
     func attendGrouped(
-        _ layer: Int, _ weights: DecoderWeights.Grouped, firstPosition: Int, tokens: Int, table: PageTable
+        _ layer: Int,
+        _ weights: DecoderWeights.Grouped,
+        firstPosition: Int,
+        tokens: Int,
+        table: PageTable
     ) {
         guard let grouped else { return }
         let shape = grouped.shape
@@ -34,14 +38,23 @@ extension DecoderRunner {
         let keyWidth = keyWidth(shape)
         withUnsafeTemporaryAllocation(of: sk_projection.self, capacity: 3) { projections in
             projections[0] = sk_projection(
-                matrix: weights.q.kernelMatrix, bias: weights.qBias?.pointer, out: grouped.queries.pointer,
-                out_stride: Int64(queryWidth))
+                matrix: weights.q.kernelMatrix,
+                bias: weights.qBias?.pointer,
+                out: grouped.queries.pointer,
+                out_stride: Int64(queryWidth)
+            )
             projections[1] = sk_projection(
-                matrix: weights.k.kernelMatrix, bias: weights.kBias?.pointer, out: grouped.keys.pointer,
-                out_stride: Int64(keyWidth))
+                matrix: weights.k.kernelMatrix,
+                bias: weights.kBias?.pointer,
+                out: grouped.keys.pointer,
+                out_stride: Int64(keyWidth)
+            )
             projections[2] = sk_projection(
-                matrix: weights.v.kernelMatrix, bias: weights.vBias?.pointer, out: grouped.values.pointer,
-                out_stride: Int64(keyWidth))
+                matrix: weights.v.kernelMatrix,
+                bias: weights.vBias?.pointer,
+                out: grouped.values.pointer,
+                out_stride: Int64(keyWidth)
+            )
             pool.multiply(UnsafeBufferPointer(projections), normed.kernelView(), tokens: tokens)
         }
         if let clamp = shape.clamp {
@@ -57,12 +70,25 @@ extension DecoderRunner {
             normalizeHeads(grouped.keys.pointer, kNorm, heads: shape.kvHeadCount, tokens: tokens, shape)
         }
         attention.store(
-            layer: layer, firstPosition: firstPosition, tokenCount: tokens, keys: grouped.keys.pointer,
-            keyStride: keyWidth, values: grouped.values.pointer, valueStride: keyWidth, into: table)
+            layer: layer,
+            firstPosition: firstPosition,
+            tokenCount: tokens,
+            keys: grouped.keys.pointer,
+            keyStride: keyWidth,
+            values: grouped.values.pointer,
+            valueStride: keyWidth,
+            into: table
+        )
         let request = PagedAttention.Request(
-                layer: layer, firstPosition: firstPosition, tokenCount: tokens, queries: grouped.queries.pointer,
-                output: grouped.output.pointer, scale: decoder.configuration.attentionScale,
-                window: decoder.configuration.layers[layer].window, sinks: weights.sinks?.pointer)
+            layer: layer,
+            firstPosition: firstPosition,
+            tokenCount: tokens,
+            queries: grouped.queries.pointer,
+            output: grouped.output.pointer,
+            scale: decoder.configuration.attentionScale,
+            window: decoder.configuration.layers[layer].window,
+            sinks: weights.sinks?.pointer
+        )
         attention.attend(request, table: table)
         if tokens == 1 { probe?.record(request, table: table) }
         for token in 0..<tokens {
@@ -71,13 +97,23 @@ extension DecoderRunner {
     }
 
     private func normalizeHeads(
-        _ rows: UnsafeMutablePointer<Float>, _ weight: WeightVector, heads: Int, tokens: Int,
+        _ rows: UnsafeMutablePointer<Float>,
+        _ weight: WeightVector,
+        heads: Int,
+        tokens: Int,
         _ shape: DecoderConfiguration.GroupedAttention
     ) {
         let perHead = shape.headNorm == .perHead
         let width = perHead ? shape.headWidth : heads * shape.headWidth
         sk_rms_norm(
-            rows, Int64(width), weight.pointer, decoder.configuration.normEpsilon,
-            Int32(perHead ? tokens * heads : tokens), Int32(width), rows, Int64(width))
+            rows,
+            Int64(width),
+            weight.pointer,
+            decoder.configuration.normEpsilon,
+            Int32(perHead ? tokens * heads : tokens),
+            Int32(width),
+            rows,
+            Int64(width)
+        )
     }
 }

@@ -21,9 +21,14 @@ extension Families {
 
     /// A small tensor of floats, e.g. frequency divisors.
     private static func floats(_ name: String, in source: CheckpointSource) throws -> [Float] {
-        guard let tensor = source.tensor(named: name), tensor.type == .float32, let bytes = tensor.rawBytes,
-            bytes.count <= 1_048_576
-        else { throw ModelError.unsupported("tensor '\(name)' is not a small F32 vector") }
-        return (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+        let values = source.tensor(named: name).flatMap { tensor in
+            tensor.type != .float32 || tensor.byteCount > 1_048_576
+                ? nil
+                : tensor.withRawBytes { bytes in
+                    (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+                }
+        }
+        guard let values else { throw ModelError.unsupported("tensor '\(name)' is not a small F32 vector") }
+        return values
     }
 }

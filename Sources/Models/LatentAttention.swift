@@ -58,10 +58,19 @@ private struct HeadProjectionWork: ParallelWork {
         view.q8_stride *= Int64(heads)
         view.block_stride *= Int64(heads)
         var projection = sk_projection(
-            matrix: matrices[head], bias: nil, out: output + head * headStride, out_stride: Int64(tokenStride))
+            matrix: matrices[head],
+            bias: nil,
+            out: output + head * headStride,
+            out_stride: Int64(tokenStride)
+        )
         withUnsafePointer(to: &projection) { pointer in
             var job = sk_matmul_job(
-                projections: pointer, projection_count: 1, x: view, token_index: nil, tokens: Int32(tokens))
+                projections: pointer,
+                projection_count: 1,
+                x: view,
+                token_index: nil,
+                tokens: Int32(tokens)
+            )
             sk_matmul(&job, 0, sk_matmul_panels(&job))
         }
     }
@@ -73,17 +82,29 @@ extension DecoderRunner {
     /// Keys and values are never expanded: the query is taken into the latent space by the key projection's transpose,
     /// attention runs over the cached latents as one shared head, and the value projection follows on the sum.
     func attendLatent(
-        _ layer: Int, _ weights: DecoderWeights.Latent, firstPosition: Int, tokens: Int, table: PageTable
+        _ layer: Int,
+        _ weights: DecoderWeights.Latent,
+        firstPosition: Int,
+        tokens: Int,
+        table: PageTable
     ) {
         guard let latent else { return }
         let shape = latent.shape
         let latentWidth = shape.latentRank + shape.ropeWidth
         let epsilon = decoder.configuration.normEpsilon
-        if let down = weights.queryDown, let queryLatent = latent.queryLatent, let normedLatent = latent.queryLatentNormed {
+        if let down = weights.queryDown, let queryLatent = latent.queryLatent,
+            let normedLatent = latent.queryLatentNormed
+        {
             pool.multiply(down.matrix, bias: down.bias, normed, into: queryLatent, tokens: tokens)
             pool.addNormalize(
-                residual: queryLatent, addend: nil, weight: down.norm.pointer, epsilon: epsilon, rows: tokens,
-                output: normedLatent, quantizes: true)
+                residual: queryLatent,
+                addend: nil,
+                weight: down.norm.pointer,
+                epsilon: epsilon,
+                rows: tokens,
+                output: normedLatent,
+                quantizes: true
+            )
             pool.multiply(weights.q, normedLatent, into: latent.queries, tokens: tokens)
         } else {
             pool.multiply(weights.q, normed, into: latent.queries, tokens: tokens)
@@ -91,23 +112,46 @@ extension DecoderRunner {
         pool.multiply(weights.kvA, bias: weights.kvABias, normed, into: latent.keyValues, tokens: tokens)
         // The latent is normalised, the rotated part of the key is not.
         sk_rms_norm(
-            latent.keyValues.pointer, Int64(latent.keyValues.stride), weights.kvANorm.pointer, epsilon, Int32(tokens),
-            Int32(shape.latentRank), latent.keyValues.pointer, Int64(latent.keyValues.stride))
+            latent.keyValues.pointer,
+            Int64(latent.keyValues.stride),
+            weights.kvANorm.pointer,
+            epsilon,
+            Int32(tokens),
+            Int32(shape.latentRank),
+            latent.keyValues.pointer,
+            Int64(latent.keyValues.stride)
+        )
         attention.store(
-            layer: layer, firstPosition: firstPosition, tokenCount: tokens, keys: latent.keyValues.pointer,
-            keyStride: latent.keyValues.stride, values: latent.keyValues.pointer, valueStride: latent.keyValues.stride,
-            into: table)
+            layer: layer,
+            firstPosition: firstPosition,
+            tokenCount: tokens,
+            keys: latent.keyValues.pointer,
+            keyStride: latent.keyValues.stride,
+            values: latent.keyValues.pointer,
+            valueStride: latent.keyValues.stride,
+            into: table
+        )
 
         splitQueries(latent, tokens)
         pool.quantize(latent.plainQueries, rows: tokens * shape.headCount)
         projectHeads(
-            weights.keys, latent.plainQueries, tokens, into: latent.absorbedQueries.pointer, headStride: latentWidth,
-            tokenStride: shape.headCount * latentWidth)
+            weights.keys,
+            latent.plainQueries,
+            tokens,
+            into: latent.absorbedQueries.pointer,
+            headStride: latentWidth,
+            tokenStride: shape.headCount * latentWidth
+        )
         let request = PagedAttention.Request(
-                layer: layer, firstPosition: firstPosition, tokenCount: tokens,
-                queries: latent.absorbedQueries.pointer, output: latent.latentOutput.pointer,
-                scale: decoder.configuration.attentionScale, window: decoder.configuration.layers[layer].window,
-                sinks: nil)
+            layer: layer,
+            firstPosition: firstPosition,
+            tokenCount: tokens,
+            queries: latent.absorbedQueries.pointer,
+            output: latent.latentOutput.pointer,
+            scale: decoder.configuration.attentionScale,
+            window: decoder.configuration.layers[layer].window,
+            sinks: nil
+        )
         attention.attend(request, table: table)
         if tokens == 1 { probe?.record(request, table: table) }
         for row in 0..<tokens * shape.headCount {
@@ -116,8 +160,13 @@ extension DecoderRunner {
         }
         pool.quantize(latent.latentRows, rows: tokens * shape.headCount)
         projectHeads(
-            weights.values, latent.latentRows, tokens, into: attentionOutput.pointer, headStride: shape.valueWidth,
-            tokenStride: attentionOutput.stride)
+            weights.values,
+            latent.latentRows,
+            tokens,
+            into: attentionOutput.pointer,
+            headStride: shape.valueWidth,
+            tokenStride: attentionOutput.stride
+        )
     }
 
     /// Copies every head's plain part into a row of its own, and its rotated part behind the absorbed query's place.
@@ -137,16 +186,27 @@ extension DecoderRunner {
     }
 
     private func projectHeads(
-        _ matrices: HeadMatrices, _ rows: Activations, _ tokens: Int, into output: UnsafeMutablePointer<Float>,
-        headStride: Int, tokenStride: Int
+        _ matrices: HeadMatrices,
+        _ rows: Activations,
+        _ tokens: Int,
+        into output: UnsafeMutablePointer<Float>,
+        headStride: Int,
+        tokenStride: Int
     ) {
         matrices.kernelMatrices.withUnsafeBufferPointer { views in
             guard let base = views.baseAddress else { return }
             pool.run(
                 tasks: views.count,
                 HeadProjectionWork(
-                    matrices: base, rows: rows, heads: views.count, tokens: tokens, output: output,
-                    headStride: headStride, tokenStride: tokenStride))
+                    matrices: base,
+                    rows: rows,
+                    heads: views.count,
+                    tokens: tokens,
+                    output: output,
+                    headStride: headStride,
+                    tokenStride: tokenStride
+                )
+            )
         }
     }
 }

@@ -24,7 +24,8 @@ struct PlanBuilder {
             addVector("ffn_norm", layer, to: &plan)
             if settings.hasRoutedExperts {
                 plan.trunkMatrices.append(
-                    .init(bundleName("router", layer), slice("router", layer), keepsFullPrecision: true))
+                    .init(bundleName("router", layer), slice("router", layer), keepsFullPrecision: true)
+                )
                 if configuration.hasRouterBias { addVector("router_bias", layer, to: &plan) }
                 if configuration.hasSelectionBias { addVector("router_selection_bias", layer, to: &plan) }
                 addExperts(layer, to: &plan)
@@ -33,8 +34,13 @@ struct PlanBuilder {
                 let gated = settings.hasRoutedExperts ? names.shared ?? names.dense : names.dense
                 plan.experts.append(
                     .init(
-                        layer: layer, expert: nil, gate: .init(gated.gate.filled(layer: layer)),
-                        up: .init(gated.up.filled(layer: layer)), down: .init(gated.down.filled(layer: layer))))
+                        layer: layer,
+                        expert: nil,
+                        gate: .init(gated.gate.filled(layer: layer)),
+                        up: .init(gated.up.filled(layer: layer)),
+                        down: .init(gated.down.filled(layer: layer))
+                    )
+                )
             }
         }
         for name in names.ignored {
@@ -74,8 +80,11 @@ struct PlanBuilder {
                 if attention.headNorm != .none, part != "v" {
                     let width = attention.headNorm == .perHead ? 1 : heads
                     addVector(
-                        "attention.\(part)_norm", layer,
-                        rows: rotaryRows(heads: width, headWidth: attention.headWidth, begin: 0), to: &plan)
+                        "attention.\(part)_norm",
+                        layer,
+                        rows: rotaryRows(heads: width, headWidth: attention.headWidth, begin: 0),
+                        to: &plan
+                    )
                 }
             }
             addMatrix("attention.o", layer, to: &plan)
@@ -86,11 +95,15 @@ struct PlanBuilder {
     }
 
     private func addLatentAttention(
-        _ attention: DecoderConfiguration.LatentAttention, _ layer: Int, to plan: inout ImportPlan
+        _ attention: DecoderConfiguration.LatentAttention,
+        _ layer: Int,
+        to plan: inout ImportPlan
     ) {
         let queryRows = rotaryRows(
-            heads: attention.headCount, headWidth: attention.plainWidth + attention.ropeWidth,
-            begin: attention.plainWidth)
+            heads: attention.headCount,
+            headWidth: attention.plainWidth + attention.ropeWidth,
+            begin: attention.plainWidth
+        )
         if attention.queryRank != nil {
             addMatrix("attention.q_a", layer, to: &plan)
             addVector("attention.q_a_norm", layer, to: &plan)
@@ -100,7 +113,10 @@ struct PlanBuilder {
             addMatrix("attention.q", layer, rows: queryRows, to: &plan)
         }
         let latentRows = rotaryRows(
-            heads: 1, headWidth: attention.latentRank + attention.ropeWidth, begin: attention.latentRank)
+            heads: 1,
+            headWidth: attention.latentRank + attention.ropeWidth,
+            begin: attention.latentRank
+        )
         addMatrix("attention.kv_a", layer, rows: latentRows, to: &plan)
         addVector("attention.kv_a_norm", layer, to: &plan)
         if attention.hasBias {
@@ -121,13 +137,17 @@ struct PlanBuilder {
                     DecoderWeights.name("attention.k_b", layer: layer, head: head),
                     isSplit
                         ? .init(keys, leadingIndex: head)
-                        : .init(joined, isTransposed: true, columns: first..<middle)))
+                        : .init(joined, isTransposed: true, columns: first..<middle)
+                )
+            )
             plan.trunkMatrices.append(
                 .init(
                     DecoderWeights.name("attention.v_b", layer: layer, head: head),
                     isSplit
                         ? .init(values, leadingIndex: head)
-                        : .init(joined, rows: .range(middle..<middle + attention.valueWidth))))
+                        : .init(joined, rows: .range(middle..<middle + attention.valueWidth))
+                )
+            )
         }
         if isSplit { plan.ignoredTensors.insert(joined) }
     }
@@ -172,13 +192,23 @@ struct PlanBuilder {
         case .separate(let gated):
             func part(_ name: String) -> ImportPlan.Slice { .init(name.filled(layer: layer, expert: expert)) }
             return .init(
-                layer: layer, expert: expert, gate: part(gated.gate), up: part(gated.up), down: part(gated.down))
+                layer: layer,
+                expert: expert,
+                gate: part(gated.gate),
+                up: part(gated.up),
+                down: part(gated.down)
+            )
         case .stacked(let gated, let biases):
             func part(_ name: String) -> ImportPlan.Slice {
                 .init(name.filled(layer: layer), leadingIndex: expert)
             }
             var plan = ImportPlan.Expert(
-                layer: layer, expert: expert, gate: part(gated.gate), up: part(gated.up), down: part(gated.down))
+                layer: layer,
+                expert: expert,
+                gate: part(gated.gate),
+                up: part(gated.up),
+                down: part(gated.down)
+            )
             if configuration.hasExpertBias, let biases {
                 plan.gateBias = part(biases.gate)
                 plan.upBias = part(biases.up)
@@ -193,10 +223,12 @@ struct PlanBuilder {
             }
             let isTransposed = order.isTransposed
             var plan = ImportPlan.Expert(
-                layer: layer, expert: expert,
+                layer: layer,
+                expert: expert,
                 gate: .init(gateUp, leadingIndex: expert, rows: rows(0), isTransposed: isTransposed),
                 up: .init(gateUp, leadingIndex: expert, rows: rows(1), isTransposed: isTransposed),
-                down: .init(down.filled(layer: layer), leadingIndex: expert, isTransposed: isTransposed))
+                down: .init(down.filled(layer: layer), leadingIndex: expert, isTransposed: isTransposed)
+            )
             if configuration.hasExpertBias, let biases {
                 plan.gateBias = .init(biases.gateUp.filled(layer: layer), leadingIndex: expert, rows: rows(0))
                 plan.upBias = .init(biases.gateUp.filled(layer: layer), leadingIndex: expert, rows: rows(1))

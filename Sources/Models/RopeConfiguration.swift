@@ -10,8 +10,13 @@ package struct RopeConfiguration: Codable, Sendable, Equatable {
         case llama3(factor: Double, lowFrequency: Double, highFrequency: Double, originalContext: Double)
         /// YaRN (Peng et al. 2023): frequencies between `betaFast` and `betaSlow` turns are interpolated.
         case yarn(
-            factor: Double, originalContext: Double, betaFast: Double, betaSlow: Double, truncates: Bool,
-            attentionFactor: Double)
+            factor: Double,
+            originalContext: Double,
+            betaFast: Double,
+            betaSlow: Double,
+            truncates: Bool,
+            attentionFactor: Double
+        )
         /// Every frequency divided by its own factor (a tensor in the checkpoint).
         case divisors([Double])
     }

@@ -101,8 +101,11 @@ extension RopeConfiguration {
         case "linear": scaling = .linear(factor: factor ?? 1)
         case "llama3":
             scaling = .llama3(
-                factor: factor ?? 8, lowFrequency: try parameters.optionalNumber("low_freq_factor") ?? 1,
-                highFrequency: try parameters.optionalNumber("high_freq_factor") ?? 4, originalContext: context)
+                factor: factor ?? 8,
+                lowFrequency: try parameters.optionalNumber("low_freq_factor") ?? 1,
+                highFrequency: try parameters.optionalNumber("high_freq_factor") ?? 4,
+                originalContext: context
+            )
         case "yarn":
             let longest = try settings.optionalNumber("max_position_embeddings") ?? context
             let factor = factor ?? longest / context
@@ -115,11 +118,13 @@ extension RopeConfiguration {
                     / Self.yarnMagnitude(factor: factor, weight: magnitudeAll)
             }
             scaling = .yarn(
-                factor: factor, originalContext: context,
+                factor: factor,
+                originalContext: context,
                 betaFast: try parameters.optionalNumber("beta_fast") ?? 32,
                 betaSlow: try parameters.optionalNumber("beta_slow") ?? 1,
                 truncates: try parameters.flag("truncate", default: true),
-                attentionFactor: attention ?? Self.yarnMagnitude(factor: factor))
+                attentionFactor: attention ?? Self.yarnMagnitude(factor: factor)
+            )
         default:
             throw ModelError.unsupported("rope type '\(type)' (known: default, linear, llama3, yarn)")
         }
@@ -139,11 +144,14 @@ extension RopeConfiguration {
         case "yarn":
             let context = try settings.optionalNumber("rope.scaling.original_context_length", "context_length") ?? 0
             scaling = .yarn(
-                factor: factor, originalContext: context,
+                factor: factor,
+                originalContext: context,
                 betaFast: try settings.optionalNumber("rope.scaling.yarn_beta_fast") ?? 32,
-                betaSlow: try settings.optionalNumber("rope.scaling.yarn_beta_slow") ?? 1, truncates: truncatesYarn,
+                betaSlow: try settings.optionalNumber("rope.scaling.yarn_beta_slow") ?? 1,
+                truncates: truncatesYarn,
                 attentionFactor: try settings.optionalNumber("rope.scaling.attn_factor")
-                    ?? Self.yarnMagnitude(factor: factor))
+                    ?? Self.yarnMagnitude(factor: factor)
+            )
         case let type: throw ModelError.unsupported("rope scaling '\(type)'")
         }
     }

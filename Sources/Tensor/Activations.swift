@@ -33,9 +33,15 @@ package final class Activations {
     package func kernelView(from first: Int = 0) -> sk_activations {
         let blocks = stride / 32
         return sk_activations(
-            f32: floats.pointer + first * stride, f32_stride: Int64(stride), q8: quants.pointer + first * stride,
-            q8_stride: Int64(stride), scale: scales.pointer + first * blocks, offset: offsets.pointer + first * blocks,
-            sum: sums.pointer + first * blocks, block_stride: Int64(blocks))
+            f32: floats.pointer + first * stride,
+            f32_stride: Int64(stride),
+            q8: quants.pointer + first * stride,
+            q8_stride: Int64(stride),
+            scale: scales.pointer + first * blocks,
+            offset: offsets.pointer + first * blocks,
+            sum: sums.pointer + first * blocks,
+            block_stride: Int64(blocks)
+        )
     }
 
     /// Fills the 8-bit twin of rows `first ..< first + count`.

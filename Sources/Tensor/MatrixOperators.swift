@@ -108,8 +108,12 @@ extension ThreadPool {
     /// Products of one or several matrices with the same rows, e.g. q, k and v.
     package func multiply(_ projections: UnsafeBufferPointer<sk_projection>, _ x: sk_activations, tokens: Int) {
         var job = sk_matmul_job(
-            projections: projections.baseAddress, projection_count: Int32(projections.count), x: x, token_index: nil,
-            tokens: Int32(tokens))
+            projections: projections.baseAddress,
+            projection_count: Int32(projections.count),
+            x: x,
+            token_index: nil,
+            tokens: Int32(tokens)
+        )
         let panels = Int(sk_matmul_panels(&job))
         let panelsPerTask = max(1, (panels + piecesPerProduct - 1) / piecesPerProduct)
         let work = MatmulWork(job: job, panels: panels, panelsPerTask: panelsPerTask)
@@ -118,10 +122,18 @@ extension ThreadPool {
 
     /// output[t] = matrix * x[t] (+ bias).
     package func multiply(
-        _ matrix: WeightMatrix, bias: WeightVector? = nil, _ x: Activations, into output: Activations, tokens: Int
+        _ matrix: WeightMatrix,
+        bias: WeightVector? = nil,
+        _ x: Activations,
+        into output: Activations,
+        tokens: Int
     ) {
         var projection = sk_projection(
-            matrix: matrix.kernelMatrix, bias: bias?.pointer, out: output.pointer, out_stride: Int64(output.stride))
+            matrix: matrix.kernelMatrix,
+            bias: bias?.pointer,
+            out: output.pointer,
+            out_stride: Int64(output.stride)
+        )
         withUnsafePointer(to: &projection) {
             multiply(UnsafeBufferPointer(start: $0, count: 1), x.kernelView(), tokens: tokens)
         }

@@ -26,8 +26,15 @@ package struct NormalizeWork: ParallelWork {
             if let addend { sk_add(target, addend + row * addendStride, Int64(columns)) }
         }
         sk_rms_norm(
-            residual + first * residualStride, Int64(residualStride), weight, epsilon, Int32(count), Int32(columns),
-            output.row(first), Int64(output.stride))
+            residual + first * residualStride,
+            Int64(residualStride),
+            weight,
+            epsilon,
+            Int32(count),
+            Int32(columns),
+            output.row(first),
+            Int64(output.stride)
+        )
         if quantizes { output.quantize(first: first, count: count) }
     }
 }
@@ -48,13 +55,26 @@ package struct QuantizeWork: ParallelWork {
 extension ThreadPool {
     /// residual += addend; output = rmsNorm(residual) * weight, and its 8-bit twin if `quantizes`.
     package func addNormalize(
-        residual: Activations, addend: Activations?, weight: UnsafePointer<Float>, epsilon: Float, rows: Int,
-        output: Activations, quantizes: Bool
+        residual: Activations,
+        addend: Activations?,
+        weight: UnsafePointer<Float>,
+        epsilon: Float,
+        rows: Int,
+        output: Activations,
+        quantizes: Bool
     ) {
         let work = NormalizeWork(
-            residual: residual.pointer, residualStride: residual.stride,
-            addend: addend.map { UnsafePointer($0.pointer) }, addendStride: addend?.stride ?? 0, weight: weight,
-            epsilon: epsilon, columns: residual.columns, rows: rows, output: output, quantizes: quantizes)
+            residual: residual.pointer,
+            residualStride: residual.stride,
+            addend: addend.map { UnsafePointer($0.pointer) },
+            addendStride: addend?.stride ?? 0,
+            weight: weight,
+            epsilon: epsilon,
+            columns: residual.columns,
+            rows: rows,
+            output: output,
+            quantizes: quantizes
+        )
         runInline(work, tasks: work.taskCount)
     }
 

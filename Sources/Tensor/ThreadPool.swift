@@ -118,7 +118,10 @@ private final class State: @unchecked Sendable {
             let next = current & 0x1F_FFFF
             guard next < (current >> 21) & 0x1F_FFFF else { return nil }
             let result = ticket.compareExchange(
-                expected: current, desired: current + 1, ordering: .acquiringAndReleasing)
+                expected: current,
+                desired: current + 1,
+                ordering: .acquiringAndReleasing
+            )
             if result.exchanged { return Int(next) }
             current = result.original
         }

@@ -5,7 +5,9 @@ import Testing
 
 struct RouterTests {
     private func choose(
-        _ configuration: RouterConfiguration, _ logits: [Float], bias: [Float]? = nil
+        _ configuration: RouterConfiguration,
+        _ logits: [Float],
+        bias: [Float]? = nil
     ) -> (experts: [Int32], weights: [Float]) {
         var logits = logits
         var ranking = logits
@@ -21,7 +23,11 @@ struct RouterTests {
 
     @Test func softmaxThenChoice() {
         let configuration = RouterConfiguration(
-            expertCount: 4, expertsPerToken: 2, scoring: .softmax, renormalizes: false)
+            expertCount: 4,
+            expertsPerToken: 2,
+            scoring: .softmax,
+            renormalizes: false
+        )
         let (experts, weights) = choose(configuration, [0, 2, 1, -1])
         let total = [0, 2, 1, -1].map { exp(Double($0)) }.reduce(0, +)
         #expect(experts == [1, 2])
@@ -31,13 +37,21 @@ struct RouterTests {
 
     @Test func renormalizedWeightsSumToOne() {
         let configuration = RouterConfiguration(
-            expertCount: 4, expertsPerToken: 2, scoring: .softmax, renormalizes: true)
+            expertCount: 4,
+            expertsPerToken: 2,
+            scoring: .softmax,
+            renormalizes: true
+        )
         #expect(abs(choose(configuration, [0, 2, 1, -1]).weights.reduce(0, +) - 1) < 1e-6)
     }
 
     @Test func choiceThenSoftmax() {
         let configuration = RouterConfiguration(
-            expertCount: 4, expertsPerToken: 2, scoring: .softmaxOfChosen, renormalizes: false)
+            expertCount: 4,
+            expertsPerToken: 2,
+            scoring: .softmaxOfChosen,
+            renormalizes: false
+        )
         let (experts, weights) = choose(configuration, [0, 2, 1, -1])
         #expect(experts == [1, 2])
         #expect(abs(Double(weights[0]) - 1 / (1 + exp(-1))) < 1e-6)
@@ -45,7 +59,12 @@ struct RouterTests {
 
     @Test func theBiasSteersTheChoiceOnly() {
         let configuration = RouterConfiguration(
-            expertCount: 4, expertsPerToken: 1, scoring: .sigmoid, renormalizes: false, scale: 2)
+            expertCount: 4,
+            expertsPerToken: 1,
+            scoring: .sigmoid,
+            renormalizes: false,
+            scale: 2
+        )
         let (experts, weights) = choose(configuration, [0, 2, 1, -1], bias: [0, 0, 0, 10])
         #expect(experts == [3])
         #expect(abs(Double(weights[0]) - 2 / (1 + exp(1))) < 1e-6)
@@ -55,8 +74,14 @@ struct RouterTests {
         // Group 1 holds the best single expert, group 0 the best two together.
         let logits: [Float] = [2, 2, -3, -3, 2.5, -9, -9, -9]
         var configuration = RouterConfiguration(
-            expertCount: 8, expertsPerToken: 2, scoring: .sigmoid, renormalizes: false, groupCount: 2,
-            groupsPerToken: 1, groupScoring: .sumOfBestTwo)
+            expertCount: 8,
+            expertsPerToken: 2,
+            scoring: .sigmoid,
+            renormalizes: false,
+            groupCount: 2,
+            groupsPerToken: 1,
+            groupScoring: .sumOfBestTwo
+        )
         #expect(choose(configuration, logits).experts == [0, 1])
         configuration.groupScoring = .maximum
         #expect(choose(configuration, logits).experts[0] == 4)
@@ -64,7 +89,11 @@ struct RouterTests {
 
     @Test func tiesGoToTheLowerExpert() {
         let configuration = RouterConfiguration(
-            expertCount: 6, expertsPerToken: 3, scoring: .softmax, renormalizes: false)
+            expertCount: 6,
+            expertsPerToken: 3,
+            scoring: .softmax,
+            renormalizes: false
+        )
         #expect(choose(configuration, [1, 1, 1, 1, 1, 1]).experts == [0, 1, 2])
     }
 
@@ -72,7 +101,11 @@ struct RouterTests {
     func hostileLogitsChooseDistinctExperts(value: Float) {
         for scoring in [RouterConfiguration.Scoring.softmax, .sigmoid, .softmaxOfChosen] {
             let configuration = RouterConfiguration(
-                expertCount: 5, expertsPerToken: 3, scoring: scoring, renormalizes: true)
+                expertCount: 5,
+                expertsPerToken: 3,
+                scoring: scoring,
+                renormalizes: true
+            )
             for position in 0..<5 {
                 var logits: [Float] = [0.5, 0.25, 1, -1, 0]
                 logits[position] = value

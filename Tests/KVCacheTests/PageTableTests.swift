@@ -3,7 +3,13 @@ import Tensor
 import Testing
 
 private let layout = PageLayout(
-    layerCount: 2, kvHeadCount: 2, keyWidth: 12, valueWidth: 12, ropeColumns: 0..<12, element: .f32)
+    layerCount: 2,
+    kvHeadCount: 2,
+    keyWidth: 12,
+    valueWidth: 12,
+    ropeColumns: 0..<12,
+    element: .f32
+)
 
 struct PageTableTests {
     private func filled(_ tokens: [Int32], chunk: Int = 50) throws -> PageTable {

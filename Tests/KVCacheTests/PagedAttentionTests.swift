@@ -30,16 +30,31 @@ struct PagedAttentionTests {
 
     /// Runs `count` positions in chunks and returns `[count][heads * width]`.
     private func run(
-        _ shape: Shape, _ queries: [Float], _ keys: [Float], _ values: [Float], sinks: [Float], chunks: [Int],
+        _ shape: Shape,
+        _ queries: [Float],
+        _ keys: [Float],
+        _ values: [Float],
+        sinks: [Float],
+        chunks: [Int],
         threads: Int
     ) throws -> [Float] {
         let count = chunks.reduce(0, +)
         let layout = PageLayout(
-            layerCount: 1, kvHeadCount: shape.kvHeads, keyWidth: shape.width, valueWidth: shape.width,
-            ropeColumns: shape.ropeColumns, element: .f32)
+            layerCount: 1,
+            kvHeadCount: shape.kvHeads,
+            keyWidth: shape.width,
+            valueWidth: shape.width,
+            ropeColumns: shape.ropeColumns,
+            element: .f32
+        )
         let attention = try PagedAttention(
-            layout: layout, headCount: shape.heads, rotary: RotaryEmbedding(frequencies: frequencies(shape)),
-            pool: ThreadPool(threadCount: threads), maximumTokens: 512, maximumPositions: count)
+            layout: layout,
+            headCount: shape.heads,
+            rotary: RotaryEmbedding(frequencies: frequencies(shape)),
+            pool: ThreadPool(threadCount: threads),
+            maximumTokens: 512,
+            maximumPositions: count
+        )
         var table = PageTable(layout: layout)
         var output = [Float](repeating: 0, count: count * shape.heads * shape.width)
         var first = 0
@@ -51,9 +66,15 @@ struct PagedAttentionTests {
             keys.withUnsafeBufferPointer { keys in
                 values.withUnsafeBufferPointer { values in
                     attention.store(
-                        layer: 0, firstPosition: first, tokenCount: chunk, keys: keys.baseAddress! + first * keyWidth,
-                        keyStride: keyWidth, values: values.baseAddress! + first * keyWidth, valueStride: keyWidth,
-                        into: table)
+                        layer: 0,
+                        firstPosition: first,
+                        tokenCount: chunk,
+                        keys: keys.baseAddress! + first * keyWidth,
+                        keyStride: keyWidth,
+                        values: values.baseAddress! + first * keyWidth,
+                        valueStride: keyWidth,
+                        into: table
+                    )
                 }
             }
             queries.withUnsafeBufferPointer { queries in
@@ -61,10 +82,17 @@ struct PagedAttentionTests {
                     output.withUnsafeMutableBufferPointer { output in
                         attention.attend(
                             .init(
-                                layer: 0, firstPosition: first, tokenCount: chunk,
+                                layer: 0,
+                                firstPosition: first,
+                                tokenCount: chunk,
                                 queries: queries.baseAddress! + first * queryWidth,
-                                output: output.baseAddress! + first * queryWidth, scale: 0.3, window: shape.window,
-                                sinks: shape.sinks ? sinks.baseAddress : nil), table: table)
+                                output: output.baseAddress! + first * queryWidth,
+                                scale: 0.3,
+                                window: shape.window,
+                                sinks: shape.sinks ? sinks.baseAddress : nil
+                            ),
+                            table: table
+                        )
                     }
                 }
             }
@@ -93,7 +121,12 @@ struct PagedAttentionTests {
     }
 
     private func naive(
-        _ shape: Shape, _ queries: [Float], _ keys: [Float], _ values: [Float], sinks: [Float], position: Int
+        _ shape: Shape,
+        _ queries: [Float],
+        _ keys: [Float],
+        _ values: [Float],
+        sinks: [Float],
+        position: Int
     ) -> [Double] {
         let group = shape.heads / shape.kvHeads
         var output: [Double] = []
@@ -133,7 +166,14 @@ struct PagedAttentionTests {
         let values = (0..<count * shape.kvHeads * shape.width).map { _ in numbers.next() }
         let sinks = (0..<shape.heads).map { _ in numbers.next() }
         let reference = try run(
-            shape, queries, keys, values, sinks: sinks, chunks: [512, 512, 512, 512, 252], threads: 1)
+            shape,
+            queries,
+            keys,
+            values,
+            sinks: sinks,
+            chunks: [512, 512, 512, 512, 252],
+            threads: 1
+        )
         for position in [0, 1, 7, 8, 127, 128, 129, 511, 1023, 1024, 1500, 2048, 2299] {
             let expected = naive(shape, queries, keys, values, sinks: sinks, position: position)
             for (index, value) in expected.enumerated() {

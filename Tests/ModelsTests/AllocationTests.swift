@@ -23,7 +23,11 @@ struct AllocationTests {
         let bundle = try TemporaryBundle(importing: folder.path, weights: .q8)
         let decoder = try Decoder(bundle: Bundle(path: bundle.path))
         let runner = try DecoderRunner(
-            decoder: decoder, pool: ThreadPool(threadCount: 2), element: .f16, maximumPositions: 1024)
+            decoder: decoder,
+            pool: ThreadPool(threadCount: 2),
+            element: .f16,
+            maximumPositions: 1024
+        )
         var settings = SamplingSettings()
         settings.temperature = 1
         settings.topP = 0.9

@@ -22,8 +22,12 @@ struct GoldenTests {
         for threads in [1, 2] {
             for chunk in [512, 7, 1] {
                 let runner = try DecoderRunner(
-                    decoder: decoder, pool: ThreadPool(threadCount: threads), element: .f32, maximumPositions: 256,
-                    chunkTokens: chunk)
+                    decoder: decoder,
+                    pool: ThreadPool(threadCount: threads),
+                    element: .f32,
+                    maximumPositions: 256,
+                    chunkTokens: chunk
+                )
                 try checkRuns(folder, runner)
             }
         }
@@ -55,7 +59,11 @@ struct GoldenTests {
 
     /// The same experts at every layer; a token's experts are compared as a set, since their order does not matter.
     private func compareChoices(
-        _ folder: GoldenCase, _ run: String, _ sequence: Int, _ length: Int, _ choices: [Int: [Int32]]
+        _ folder: GoldenCase,
+        _ run: String,
+        _ sequence: Int,
+        _ length: Int,
+        _ choices: [Int: [Int32]]
     ) throws {
         for layer in folder.routedLayers(run) {
             let expected = try folder.integers("\(run).out.router.\(layer)#2")
@@ -75,7 +83,11 @@ struct GoldenTests {
         let prompt = try folder.integers("p.in.input_ids").values.map { Int32($0) }
         let expected = try folder.integers("p.out.greedy_ids").values.map { Int32($0) }
         let runner = try DecoderRunner(
-            decoder: decoder, pool: ThreadPool(threadCount: 2), element: .f32, maximumPositions: 256)
+            decoder: decoder,
+            pool: ThreadPool(threadCount: 2),
+            element: .f32,
+            maximumPositions: 256
+        )
         var table = PageTable(layout: runner.layout)
         var tokens = prompt
         var pending = prompt
@@ -90,7 +102,9 @@ struct GoldenTests {
     }
 
     private func evaluate(
-        _ tokens: [Int32], _ runner: DecoderRunner, onLogits: (Int, UnsafeMutableBufferPointer<Float>) -> Void
+        _ tokens: [Int32],
+        _ runner: DecoderRunner,
+        onLogits: (Int, UnsafeMutableBufferPointer<Float>) -> Void
     ) throws {
         var table = PageTable(layout: runner.layout)
         var begin = 0

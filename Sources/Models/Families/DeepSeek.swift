@@ -12,14 +12,19 @@ package enum DeepSeekV2Family: Family {
         var configuration = try DeepSeek.attention(huggingFace: settings, inventory)
         let limited = settings.text("topk_method") == "group_limited_greedy"
         try DeepSeek.makeSparse(
-            &configuration, huggingFace: settings,
+            &configuration,
+            huggingFace: settings,
             router: RouterConfiguration(
                 expertCount: try settings.count("n_routed_experts", "num_local_experts", maximum: 4096),
-                expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096), scoring: .softmax,
-                renormalizes: false, scale: Float(try settings.optionalNumber("routed_scaling_factor") ?? 1),
+                expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096),
+                scoring: .softmax,
+                renormalizes: false,
+                scale: Float(try settings.optionalNumber("routed_scaling_factor") ?? 1),
                 groupCount: limited ? try settings.optionalInteger("n_group") ?? 1 : 1,
                 groupsPerToken: limited ? try settings.optionalInteger("topk_group") ?? 1 : 1,
-                groupScoring: .maximum))
+                groupScoring: .maximum
+            )
+        )
         return configuration
     }
 
@@ -43,14 +48,19 @@ package enum DeepSeekV3Family: Family {
         var configuration = try DeepSeek.attention(huggingFace: settings, inventory)
         configuration.hasSelectionBias = true
         try DeepSeek.makeSparse(
-            &configuration, huggingFace: settings,
+            &configuration,
+            huggingFace: settings,
             router: RouterConfiguration(
                 expertCount: try settings.count("n_routed_experts", "num_local_experts", maximum: 4096),
-                expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096), scoring: .sigmoid,
+                expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096),
+                scoring: .sigmoid,
                 renormalizes: try settings.flag("norm_topk_prob", default: true),
                 scale: Float(try settings.optionalNumber("routed_scaling_factor") ?? 2.5),
                 groupCount: try settings.optionalInteger("n_group") ?? 1,
-                groupsPerToken: try settings.optionalInteger("topk_group") ?? 1, groupScoring: .sumOfBestTwo))
+                groupsPerToken: try settings.optionalInteger("topk_group") ?? 1,
+                groupScoring: .sumOfBestTwo
+            )
+        )
         return configuration
     }
 
@@ -73,7 +83,8 @@ private enum DeepSeek {
         let rope = try RopeConfiguration(huggingFace: settings, width: ropeWidth)
         // YaRN's temperature acts on the softmax scale (squared: once for queries, once for keys).
         var scaleFactor = 1.0
-        if rope.scaling != .none, let parameters = settings.section("rope_parameters") ?? settings.section("rope_scaling"),
+        if rope.scaling != .none,
+            let parameters = settings.section("rope_parameters") ?? settings.section("rope_scaling"),
             let magnitude = try parameters.optionalNumber("mscale_all_dim"), magnitude != 0
         {
             let factor = try parameters.optionalNumber("factor") ?? 1
@@ -81,27 +92,43 @@ private enum DeepSeek {
             scaleFactor = magnitude * magnitude
         }
         return DecoderConfiguration(
-            hiddenSize: hidden, vocabularySize: try settings.count("vocab_size"),
+            hiddenSize: hidden,
+            vocabularySize: try settings.count("vocab_size"),
             contextLength: try settings.count("max_position_embeddings", maximum: 1_073_741_824),
             normEpsilon: Float(try settings.optionalNumber("rms_norm_eps") ?? 1e-6),
             tiesEmbeddings: try CommonSettings.tiesEmbeddings(huggingFace: settings, inventory),
             attention: .latent(
                 .init(
-                    headCount: heads, queryRank: try settings.optionalInteger("q_lora_rank"),
+                    headCount: heads,
+                    queryRank: try settings.optionalInteger("q_lora_rank"),
                     latentRank: try settings.count("kv_lora_rank", maximum: 65_536),
-                    plainWidth: try settings.count("qk_nope_head_dim", maximum: 65_536), ropeWidth: ropeWidth,
-                    valueWidth: try settings.count("v_head_dim", maximum: 65_536), scaleFactor: scaleFactor,
-                    hasBias: try settings.flag("attention_bias", default: false))), rope: rope,
+                    plainWidth: try settings.count("qk_nope_head_dim", maximum: 65_536),
+                    ropeWidth: ropeWidth,
+                    valueWidth: try settings.count("v_head_dim", maximum: 65_536),
+                    scaleFactor: scaleFactor,
+                    hasBias: try settings.flag("attention_bias", default: false)
+                )
+            ),
+            rope: rope,
             layers: Array(
                 repeating: .init(
-                    window: nil, hasRoutedExperts: false, hasSharedExpert: true,
-                    sharedWidth: try settings.count("intermediate_size")),
-                count: try settings.count("num_hidden_layers", maximum: 1024)), router: nil, expertWidth: 0,
-            activation: .silu)
+                    window: nil,
+                    hasRoutedExperts: false,
+                    hasSharedExpert: true,
+                    sharedWidth: try settings.count("intermediate_size")
+                ),
+                count: try settings.count("num_hidden_layers", maximum: 1024)
+            ),
+            router: nil,
+            expertWidth: 0,
+            activation: .silu
+        )
     }
 
     static func makeSparse(
-        _ configuration: inout DecoderConfiguration, huggingFace settings: Settings, router: RouterConfiguration
+        _ configuration: inout DecoderConfiguration,
+        huggingFace settings: Settings,
+        router: RouterConfiguration
     ) throws {
         let firstSparse = try settings.optionalInteger("first_k_dense_replace") ?? 0
         let width = try settings.count("moe_intermediate_size")
@@ -109,8 +136,12 @@ private enum DeepSeek {
         let frequency = max(1, try settings.optionalInteger("moe_layer_freq") ?? 1)
         guard 0...1024 ~= shared else { throw ModelError.invalidConfiguration("\(shared) shared experts") }
         CommonSettings.makeSparse(
-            &configuration, router: router, width: width, sharedWidth: shared > 0 ? shared * width : nil,
-            isSparse: { $0 >= firstSparse && $0 % frequency == 0 })
+            &configuration,
+            router: router,
+            width: width,
+            sharedWidth: shared > 0 ? shared * width : nil,
+            isSparse: { $0 >= firstSparse && $0 % frequency == 0 }
+        )
     }
 
     static func configuration(gguf settings: Settings, _ inventory: TensorInventory, isThird: Bool) throws
@@ -128,8 +159,13 @@ private enum DeepSeek {
             let magnitude = RopeConfiguration.yarnMagnitude(factor: factor, weight: multiplier * 10)
             scaleFactor = magnitude * magnitude
             rope.scaling = .yarn(
-                factor: factor, originalContext: context, betaFast: fast, betaSlow: slow, truncates: truncates,
-                attentionFactor: 1)
+                factor: factor,
+                originalContext: context,
+                betaFast: fast,
+                betaSlow: slow,
+                truncates: truncates,
+                attentionFactor: 1
+            )
         }
         let width = try settings.optionalInteger("expert_feed_forward_length") ?? 0
         let shared = try settings.optionalInteger("expert_shared_count") ?? 0
@@ -146,14 +182,26 @@ private enum DeepSeek {
                     queryRank: inventory.contains("blk.0.attn_q_a.weight")
                         ? try settings.count("attention.q_lora_rank", maximum: 65_536) : nil,
                     latentRank: try settings.count("attention.kv_lora_rank", maximum: 65_536),
-                    plainWidth: keyWidth - ropeWidth, ropeWidth: ropeWidth, valueWidth: valueWidth,
-                    scaleFactor: scaleFactor)), rope: rope,
+                    plainWidth: keyWidth - ropeWidth,
+                    ropeWidth: ropeWidth,
+                    valueWidth: valueWidth,
+                    scaleFactor: scaleFactor
+                )
+            ),
+            rope: rope,
             layers: Array(
                 repeating: .init(
-                    window: nil, hasRoutedExperts: false, hasSharedExpert: true,
-                    sharedWidth: try settings.count("feed_forward_length")),
-                count: try settings.count("block_count", maximum: 1024)), router: nil, expertWidth: 0,
-            activation: .silu)
+                    window: nil,
+                    hasRoutedExperts: false,
+                    hasSharedExpert: true,
+                    sharedWidth: try settings.count("feed_forward_length")
+                ),
+                count: try settings.count("block_count", maximum: 1024)
+            ),
+            router: nil,
+            expertWidth: 0,
+            activation: .silu
+        )
         configuration.hasSelectionBias = isThird && inventory.contains("blk.\(firstSparse).exp_probs_b.bias")
         guard 0...1024 ~= shared, width >= 0 else { throw ModelError.invalidConfiguration("\(shared) shared experts") }
         let groups = try settings.optionalInteger("expert_group_count") ?? 1
@@ -164,10 +212,15 @@ private enum DeepSeek {
                 expertsPerToken: try settings.count("expert_used_count", maximum: 4096),
                 scoring: isThird ? .sigmoid : .softmax,
                 renormalizes: try settings.flag("expert_weights_norm", default: isThird),
-                scale: Float(try settings.optionalNumber("expert_weights_scale") ?? 1), groupCount: max(1, groups),
+                scale: Float(try settings.optionalNumber("expert_weights_scale") ?? 1),
+                groupCount: max(1, groups),
                 groupsPerToken: max(1, try settings.optionalInteger("expert_group_used_count") ?? 1),
-                groupScoring: isThird ? .sumOfBestTwo : .maximum), width: width,
-            sharedWidth: shared > 0 ? shared * width : nil, isSparse: { $0 >= firstSparse })
+                groupScoring: isThird ? .sumOfBestTwo : .maximum
+            ),
+            width: width,
+            sharedWidth: shared > 0 ? shared * width : nil,
+            isSparse: { $0 >= firstSparse }
+        )
         return configuration
     }
 }

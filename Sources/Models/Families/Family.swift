@@ -32,8 +32,8 @@ extension Family {
 package enum Families {
     package static var all: [any Family.Type] {
         [
-        LlamaFamily.self, MixtralFamily.self, OLMoEFamily.self, Qwen3Family.self, Qwen3MoEFamily.self,
-        DeepSeekV2Family.self, DeepSeekV3Family.self, GPTOSSFamily.self,
+            LlamaFamily.self, MixtralFamily.self, OLMoEFamily.self, Qwen3Family.self, Qwen3MoEFamily.self,
+            DeepSeekV2Family.self, DeepSeekV3Family.self, GPTOSSFamily.self,
         ]
     }
 
@@ -49,8 +49,11 @@ package enum Families {
         let configuration = try family.configuration(huggingFace: settings, inventory)
         try configuration.validate()
         return try PlanBuilder(
-            architecture: family.name, configuration: configuration, names: family.huggingFaceNames,
-            inventory: inventory, hasAdjacentRotaryPairs: try family.hasAdjacentRotaryPairs(huggingFace: settings)
+            architecture: family.name,
+            configuration: configuration,
+            names: family.huggingFaceNames,
+            inventory: inventory,
+            hasAdjacentRotaryPairs: try family.hasAdjacentRotaryPairs(huggingFace: settings)
         ).plan()
     }
 
@@ -70,7 +73,9 @@ package enum Families {
             }
         guard let family else {
             throw ModelError.unknownArchitecture(
-                architecture, known: Array(Set(all.flatMap { $0.ggufArchitectures })).sorted())
+                architecture,
+                known: Array(Set(all.flatMap { $0.ggufArchitectures })).sorted()
+            )
         }
         var stripped = JSON.Object()
         for (key, value) in metadata.objectValue?.members ?? [] {
@@ -80,7 +85,10 @@ package enum Families {
         let configuration = try family.configuration(gguf: settings, inventory)
         try configuration.validate()
         return try PlanBuilder(
-            architecture: family.name, configuration: configuration, names: family.ggufNames, inventory: inventory,
+            architecture: family.name,
+            configuration: configuration,
+            names: family.ggufNames,
+            inventory: inventory,
             hasAdjacentRotaryPairs: family.hasAdjacentRotaryPairsInGGUF
         ).plan()
     }
@@ -96,7 +104,9 @@ package enum Families {
 enum CommonSettings {
     /// A configuration with grouped attention and dense layers; the family changes what differs.
     static func grouped(
-        huggingFace settings: Settings, _ inventory: TensorInventory, defaultEpsilon: Double = 1e-6,
+        huggingFace settings: Settings,
+        _ inventory: TensorInventory,
+        defaultEpsilon: Double = 1e-6,
         defaultRopeBase: Double = 10_000
     ) throws -> DecoderConfiguration {
         let hidden = try settings.count("hidden_size")
@@ -107,20 +117,34 @@ enum CommonSettings {
         let window = try settings.optionalInteger("sliding_window")
         let dense = try settings.optionalInteger("intermediate_size") ?? 0
         return DecoderConfiguration(
-            hiddenSize: hidden, vocabularySize: try settings.count("vocab_size"),
+            hiddenSize: hidden,
+            vocabularySize: try settings.count("vocab_size"),
             contextLength: try settings.count("max_position_embeddings", maximum: 1_073_741_824),
             normEpsilon: Float(try settings.optionalNumber("rms_norm_eps") ?? defaultEpsilon),
             tiesEmbeddings: try tiesEmbeddings(huggingFace: settings, inventory),
             attention: .grouped(
                 .init(
-                    headCount: heads, kvHeadCount: kvHeads, headWidth: headWidth,
+                    headCount: heads,
+                    kvHeadCount: kvHeads,
+                    headWidth: headWidth,
                     hasInputBias: try settings.flag("attention_bias", default: false),
-                    hasOutputBias: try settings.flag("attention_bias", default: false))),
+                    hasOutputBias: try settings.flag("attention_bias", default: false)
+                )
+            ),
             rope: try RopeConfiguration(huggingFace: settings, width: headWidth, defaultBase: defaultRopeBase),
             layers: Array(
                 repeating: .init(
-                    window: window, hasRoutedExperts: false, hasSharedExpert: true, sharedWidth: dense),
-                count: layers), router: nil, expertWidth: 0, activation: try activation(settings))
+                    window: window,
+                    hasRoutedExperts: false,
+                    hasSharedExpert: true,
+                    sharedWidth: dense
+                ),
+                count: layers
+            ),
+            router: nil,
+            expertWidth: 0,
+            activation: try activation(settings)
+        )
     }
 
     static func grouped(gguf settings: Settings, _ inventory: TensorInventory) throws -> DecoderConfiguration {
@@ -131,23 +155,38 @@ enum CommonSettings {
         let layers = try settings.count("block_count", maximum: 1024)
         let window = try settings.optionalInteger("attention.sliding_window")
         return DecoderConfiguration(
-            hiddenSize: hidden, vocabularySize: try vocabularySize(inventory),
+            hiddenSize: hidden,
+            vocabularySize: try vocabularySize(inventory),
             contextLength: try settings.count("context_length", maximum: 1_073_741_824),
             normEpsilon: Float(try settings.optionalNumber("attention.layer_norm_rms_epsilon") ?? 1e-6),
             tiesEmbeddings: !inventory.contains("output.weight"),
             attention: .grouped(
                 .init(
-                    headCount: heads, kvHeadCount: kvHeads, headWidth: headWidth,
+                    headCount: heads,
+                    kvHeadCount: kvHeads,
+                    headWidth: headWidth,
                     hasInputBias: inventory.contains("blk.0.attn_q.bias"),
-                    hasOutputBias: inventory.contains("blk.0.attn_output.bias"))),
+                    hasOutputBias: inventory.contains("blk.0.attn_output.bias")
+                )
+            ),
             rope: try RopeConfiguration(
-                gguf: settings, width: try settings.optionalInteger("rope.dimension_count") ?? headWidth,
-                inventory: inventory),
+                gguf: settings,
+                width: try settings.optionalInteger("rope.dimension_count") ?? headWidth,
+                inventory: inventory
+            ),
             layers: Array(
                 repeating: .init(
-                    window: window == 0 ? nil : window, hasRoutedExperts: false, hasSharedExpert: true,
-                    sharedWidth: try settings.optionalInteger("feed_forward_length") ?? 0), count: layers),
-            router: nil, expertWidth: 0, activation: .silu)
+                    window: window == 0 ? nil : window,
+                    hasRoutedExperts: false,
+                    hasSharedExpert: true,
+                    sharedWidth: try settings.optionalInteger("feed_forward_length") ?? 0
+                ),
+                count: layers
+            ),
+            router: nil,
+            expertWidth: 0,
+            activation: .silu
+        )
     }
 
     static func tiesEmbeddings(huggingFace settings: Settings, _ inventory: TensorInventory) throws -> Bool {
@@ -169,8 +208,11 @@ enum CommonSettings {
 
     /// Makes every layer (or those that `isSparse` names) one of routed experts.
     static func makeSparse(
-        _ configuration: inout DecoderConfiguration, router: RouterConfiguration, width: Int,
-        sharedWidth: Int? = nil, isSparse: (Int) -> Bool = { _ in true }
+        _ configuration: inout DecoderConfiguration,
+        router: RouterConfiguration,
+        width: Int,
+        sharedWidth: Int? = nil,
+        isSparse: (Int) -> Bool = { _ in true }
     ) {
         configuration.router = router
         configuration.expertWidth = width
@@ -182,7 +224,8 @@ enum CommonSettings {
     }
 
     static func withGrouped(
-        _ configuration: inout DecoderConfiguration, _ change: (inout DecoderConfiguration.GroupedAttention) -> Void
+        _ configuration: inout DecoderConfiguration,
+        _ change: (inout DecoderConfiguration.GroupedAttention) -> Void
     ) {
         guard case .grouped(var attention) = configuration.attention else { return }
         change(&attention)

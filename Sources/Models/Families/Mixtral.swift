@@ -10,13 +10,21 @@ package enum MixtralFamily: Family {
         -> DecoderConfiguration
     {
         var configuration = try CommonSettings.grouped(
-            huggingFace: settings, inventory, defaultEpsilon: 1e-5, defaultRopeBase: 1_000_000)
+            huggingFace: settings,
+            inventory,
+            defaultEpsilon: 1e-5,
+            defaultRopeBase: 1_000_000
+        )
         CommonSettings.makeSparse(
             &configuration,
             router: RouterConfiguration(
                 expertCount: try settings.count("num_local_experts", "num_experts", maximum: 4096),
-                expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096), scoring: .softmax,
-                renormalizes: true), width: try settings.count("intermediate_size"))
+                expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096),
+                scoring: .softmax,
+                renormalizes: true
+            ),
+            width: try settings.count("intermediate_size")
+        )
         return configuration
     }
 
@@ -28,10 +36,13 @@ package enum MixtralFamily: Family {
             &configuration,
             router: RouterConfiguration(
                 expertCount: try settings.count("expert_count", maximum: 4096),
-                expertsPerToken: try settings.count("expert_used_count", maximum: 4096), scoring: .softmax,
-                renormalizes: true),
+                expertsPerToken: try settings.count("expert_used_count", maximum: 4096),
+                scoring: .softmax,
+                renormalizes: true
+            ),
             width: try settings.optionalInteger("expert_feed_forward_length")
-                ?? settings.count("feed_forward_length"))
+                ?? settings.count("feed_forward_length")
+        )
         return configuration
     }
 
@@ -40,7 +51,9 @@ package enum MixtralFamily: Family {
         names.layer["router"] = "model.layers.{L}.block_sparse_moe.gate.weight"
         let expert = "model.layers.{L}.block_sparse_moe.experts.{E}."
         names.experts.insert(
-            .separate(.init(gate: expert + "w1.weight", up: expert + "w3.weight", down: expert + "w2.weight")), at: 0)
+            .separate(.init(gate: expert + "w1.weight", up: expert + "w3.weight", down: expert + "w2.weight")),
+            at: 0
+        )
         return names
     }
 

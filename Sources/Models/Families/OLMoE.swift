@@ -19,9 +19,12 @@ package enum OLMoEFamily: Family {
             &configuration,
             router: RouterConfiguration(
                 expertCount: try settings.count("num_experts", "num_local_experts", maximum: 4096),
-                expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096), scoring: .softmax,
-                renormalizes: try settings.flag("norm_topk_prob", default: false)),
-            width: try settings.count("intermediate_size"))
+                expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096),
+                scoring: .softmax,
+                renormalizes: try settings.flag("norm_topk_prob", default: false)
+            ),
+            width: try settings.count("intermediate_size")
+        )
         return configuration
     }
 
@@ -38,10 +41,13 @@ package enum OLMoEFamily: Family {
             &configuration,
             router: RouterConfiguration(
                 expertCount: try settings.count("expert_count", maximum: 4096),
-                expertsPerToken: try settings.count("expert_used_count", maximum: 4096), scoring: .softmax,
-                renormalizes: try settings.flag("expert_weights_norm", default: false)),
+                expertsPerToken: try settings.count("expert_used_count", maximum: 4096),
+                scoring: .softmax,
+                renormalizes: try settings.flag("expert_weights_norm", default: false)
+            ),
             width: try settings.optionalInteger("expert_feed_forward_length")
-                ?? settings.count("feed_forward_length"))
+                ?? settings.count("feed_forward_length")
+        )
         return configuration
     }
 }

@@ -64,10 +64,14 @@ package enum Qwen3MoEFamily: Family {
         CommonSettings.makeSparse(
             &configuration,
             router: RouterConfiguration(
-                expertCount: experts, expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096),
-                scoring: .softmax, renormalizes: try settings.flag("norm_topk_prob", default: false)),
+                expertCount: experts,
+                expertsPerToken: try settings.count("num_experts_per_tok", maximum: 4096),
+                scoring: .softmax,
+                renormalizes: try settings.flag("norm_topk_prob", default: false)
+            ),
             width: try settings.count("moe_intermediate_size"),
-            isSparse: { !denseLayers.contains($0) && ($0 + 1) % step == 0 })
+            isSparse: { !denseLayers.contains($0) && ($0 + 1) % step == 0 }
+        )
         return configuration
     }
 
@@ -79,10 +83,13 @@ package enum Qwen3MoEFamily: Family {
             &configuration,
             router: RouterConfiguration(
                 expertCount: try settings.count("expert_count", maximum: 4096),
-                expertsPerToken: try settings.count("expert_used_count", maximum: 4096), scoring: .softmax,
-                renormalizes: try settings.flag("expert_weights_norm", default: true)),
+                expertsPerToken: try settings.count("expert_used_count", maximum: 4096),
+                scoring: .softmax,
+                renormalizes: try settings.flag("expert_weights_norm", default: true)
+            ),
             width: try settings.count("expert_feed_forward_length"),
-            isSparse: { inventory.contains("blk.\($0).ffn_gate_inp.weight") })
+            isSparse: { inventory.contains("blk.\($0).ffn_gate_inp.weight") }
+        )
         return configuration
     }
 }

@@ -1,0 +1,166 @@
+import Foundation
+import KVCache
+import Models
+import Tokenizers
+
+/// How an answer is drawn.
+public struct SamplingOptions: Sendable, Equatable {
+    /// 0: always the likeliest token.
+    public var temperature: Double = 0
+    /// Keeps the k likeliest tokens; 0: all.
+    public var topK = 0
+    /// Keeps the likeliest tokens that together have this probability; 1: all.
+    public var topP: Double = 1
+    /// Keeps tokens at least this fraction as likely as the likeliest; 0: all.
+    public var minP: Double = 0
+    /// Makes recent tokens less likely; 1: off.
+    public var repetitionPenalty: Double = 1
+    /// Same seed, same bytes, for any number of threads.
+    public var seed: UInt64 = 0
+
+    public init() {}
+
+    var settings: SamplingSettings {
+        var settings = SamplingSettings()
+        settings.temperature = Float(temperature)
+        settings.topK = topK
+        settings.topP = Float(topP)
+        settings.minP = Float(minP)
+        settings.repetitionPenalty = Float(repetitionPenalty)
+        settings.seed = seed
+        return settings
+    }
+}
+
+/// How far a run has come.
+public struct PrefillProgress: Sendable, Equatable {
+    /// Prompt tokens done, those taken from cached pages included.
+    public var doneTokens: Int
+    public var promptTokens: Int
+    /// Prompt tokens that were cached already.
+    public var cachedTokens: Int
+    public var seconds: Double
+}
+
+/// Figures of one answer.
+public struct GenerationStatistics: Sendable, Equatable {
+    public var promptTokens = 0
+    public var cachedTokens = 0
+    public var answerTokens = 0
+    public var prefillSeconds = 0.0
+    public var decodeSeconds = 0.0
+
+    public var prefillTokensPerSecond: Double {
+        prefillSeconds > 0 ? Double(promptTokens - cachedTokens) / prefillSeconds : 0
+    }
+    /// The first token comes with the prefill.
+    public var decodeTokensPerSecond: Double {
+        decodeSeconds > 0 && answerTokens > 1 ? Double(answerTokens - 1) / decodeSeconds : 0
+    }
+}
+
+/// Why an answer ended.
+public enum StopReason: String, Sendable {
+    /// The model said that it is done.
+    case endOfAnswer = "stop"
+    /// The limit of tokens was reached.
+    case tokenLimit = "length"
+    /// The caller asked to stop.
+    case cancelled
+}
+
+extension Runtime {
+    /// Appends tokens to a context in chunks, leaving the last token's logits to `onLogits`.
+    func prefill(
+        _ tokens: ArraySlice<Int32>,
+        table: inout PageTable,
+        onProgress: (Int) throws -> Void,
+        onLogits: (UnsafeMutableBufferPointer<Float>) throws -> Void
+    ) throws {
+        var begin = tokens.startIndex
+        while begin < tokens.endIndex {
+            let end = min(tokens.endIndex, begin + runner.chunkTokens)
+            let isLast = end == tokens.endIndex
+            try tokens[begin..<end].withUnsafeBufferPointer { chunk in
+                try runner.append(chunk, to: &table, logits: isLast ? .last : .none) { try onLogits($1) }
+            }
+            begin = end
+            try onProgress(end - tokens.startIndex)
+        }
+    }
+
+    /// Continues a context until the model ends its answer or a limit is reached.
+    ///
+    /// - Parameters:
+    ///   - prompt: all tokens of the context; those that `table` holds already are not computed again.
+    ///   - stopTokens: ids that end the answer (not part of it).
+    ///   - onToken: called with each token; return false to stop.
+    /// - Returns: the answer's ids, why it ended, and figures.
+    func generate(
+        prompt: [Int32],
+        table: inout PageTable,
+        maximumTokens: Int,
+        sampling: SamplingOptions,
+        stopTokens: Set<Int32>,
+        onProgress: (PrefillProgress) throws -> Void,
+        onToken: (Int32) throws -> Bool
+    ) throws -> (tokens: [Int32], reason: StopReason, statistics: GenerationStatistics) {
+        var statistics = GenerationStatistics()
+        statistics.promptTokens = prompt.count
+        statistics.cachedTokens = table.count
+        var sampler = Sampler(sampling.settings, vocabularySize: vocabularySize)
+        for token in prompt.suffix(1024) { sampler.observe(token) }
+        // Everything that decoding needs is there before it begins: a token allocates nothing.
+        try table.reserve(positions: min(contextTokens, prompt.count + maximumTokens))
+        var answer: [Int32] = []
+        answer.reserveCapacity(maximumTokens)
+
+        let clock = ContinuousClock()
+        let start = clock.now
+        var next: Int32 = 0
+        let cached = table.count
+        func progress(_ done: Int) -> PrefillProgress {
+            PrefillProgress(
+                doneTokens: cached + done,
+                promptTokens: prompt.count,
+                cachedTokens: cached,
+                seconds: seconds(start.duration(to: clock.now))
+            )
+        }
+        try onProgress(progress(0))
+        try prefill(prompt[cached...], table: &table, onProgress: { try onProgress(progress($0)) }) { logits in
+            next = sampler.sample(logits)
+        }
+        let prefillEnd = clock.now
+        statistics.prefillSeconds = seconds(start.duration(to: prefillEnd))
+
+        var reason = StopReason.tokenLimit
+        while answer.count < maximumTokens {
+            if stopTokens.contains(next) {
+                reason = .endOfAnswer
+                break
+            }
+            answer.append(next)
+            sampler.observe(next)
+            guard try onToken(next) else {
+                reason = .cancelled
+                break
+            }
+            guard answer.count < maximumTokens else { break }
+            var token = next
+            try withUnsafePointer(to: &token) { pointer in
+                try runner.append(UnsafeBufferPointer(start: pointer, count: 1), to: &table, logits: .last) {
+                    next = sampler.sample($1)
+                }
+            }
+        }
+        statistics.answerTokens = answer.count
+        statistics.decodeSeconds = seconds(prefillEnd.duration(to: clock.now))
+        return (answer, reason, statistics)
+    }
+}
+
+/// A duration in seconds.
+func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+}

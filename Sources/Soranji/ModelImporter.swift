@@ -1,0 +1,51 @@
+import Foundation
+import ModelFiles
+import Models
+
+/// How far an import is.
+public struct ModelImportProgress: Sendable, Equatable {
+    /// Bytes written and bytes read for the source's hash.
+    public var doneBytes: Int
+    public var totalBytes: Int
+    /// What is being written: a path inside the bundle.
+    public var name: String
+}
+
+/// Makes bundles from checkpoints.
+public enum ModelImporter {
+    /// Types that weights can be packed as.
+    public enum Weights: String, Sendable, CaseIterable {
+        case f32, f16, bf16, q8, q4
+    }
+
+    /// Imports a GGUF file or a Hugging Face folder as a bundle.
+    ///
+    /// - Parameters:
+    ///   - weights: nil keeps what the source has, exactly wherever there is a packed type for it.
+    ///   - replacesExisting: whether a bundle of that name may be replaced.
+    ///   - isCancelled: asked now and then; true ends the import, leaving nothing.
+    /// - Throws: errors that name the file, tensor or setting. Whatever happens, nothing unfinished is left under the
+    ///   bundle's name.
+    public static func importModel(
+        source: String,
+        into bundle: String,
+        weights: Weights? = nil,
+        replacesExisting: Bool = false,
+        isCancelled: () -> Bool = { false },
+        onProgress: (ModelImportProgress) -> Void = { _ in }
+    ) throws {
+        let checkpoint = try CheckpointSource(path: source)
+        let plan = try Families.plan(for: checkpoint)
+        var importer = BundleImporter(weights: weights.flatMap { WeightType(rawValue: $0.rawValue) })
+        importer.replacesExisting = replacesExisting
+        importer.importer = "soranji \(SoranjiVersion.current)"
+        try importer.run(plan, from: checkpoint, to: bundle, isCancelled: isCancelled) {
+            onProgress(ModelImportProgress(doneBytes: $0.bytesDone, totalBytes: $0.bytesTotal, name: $0.name))
+        }
+    }
+}
+
+/// The version of this package.
+public enum SoranjiVersion {
+    public static let current = "0.1.0"
+}

@@ -1,0 +1,93 @@
+import Experts
+import Foundation
+import JSONText
+import KVCache
+import ModelFiles
+import Models
+import Tensor
+import Tokenizers
+
+/// A model ready to run: mapped weights, tokenizer, threads and buffers.
+///
+/// Opening a bundle only maps it. One runtime serves one caller at a time; contexts (``Conversation``) are cheap and
+/// share pages of equal prefixes.
+public final class Runtime {
+    /// How a runtime is set up.
+    public struct Options: Sendable {
+        /// Threads that compute; 0: one per processor.
+        public var threadCount = 0
+        /// Longest context in tokens; nil: what the model was trained for, at most 131,072.
+        public var contextTokens: Int?
+        /// Element type of cached keys and values.
+        public var cacheElement = CacheElement.f16
+
+        public init() {}
+    }
+
+    /// Element type of cached keys and values.
+    public enum CacheElement: String, Sendable, CaseIterable {
+        case f16, f32
+    }
+
+    /// Where the bundle lies.
+    public let bundleFolder: String
+    /// What `bundle.json` says.
+    public let architecture: String
+    let bundle: ModelFiles.Bundle
+    package let decoder: Decoder
+    package let tokenizer: Tokenizer?
+    package let runner: DecoderRunner
+    var prefixes: PrefixIndex
+    let template: ChatTemplate?
+    /// Longest context of this run in tokens.
+    public let contextTokens: Int
+    /// What the model was trained for.
+    public var trainedContextTokens: Int { decoder.configuration.contextLength }
+
+    /// Opens a bundle folder.
+    ///
+    /// - Throws: an error that names the file and what is wrong with it.
+    public init(bundleFolder: String, options: Options = Options()) throws {
+        self.bundleFolder = bundleFolder
+        bundle = try ModelFiles.Bundle(path: bundleFolder)
+        architecture = bundle.architecture
+        decoder = try Decoder(bundle: bundle)
+        tokenizer = bundle.manifest.tokenizerFiles.isEmpty ? nil : try Tokenizer.load(folder: bundleFolder)
+        template = try tokenizer?.chatTemplate.map { try ChatTemplate(source: $0) }
+        if let tokenizer, tokenizer.vocabularySize > decoder.configuration.vocabularySize {
+            throw RuntimeError.tokenizerMismatch(
+                tokens: tokenizer.vocabularySize,
+                rows: decoder.configuration.vocabularySize
+            )
+        }
+        let trained = decoder.configuration.contextLength
+        contextTokens = options.contextTokens ?? min(trained, 131_072)
+        guard contextTokens >= 1 else { throw RuntimeError.contextOutOfRange(contextTokens) }
+        let threads = options.threadCount > 0 ? options.threadCount : ProcessInfo.processInfo.activeProcessorCount
+        runner = try DecoderRunner(
+            decoder: decoder,
+            pool: ThreadPool(threadCount: threads),
+            element: options.cacheElement == .f16 ? .f16 : .f32,
+            maximumPositions: contextTokens
+        )
+        prefixes = PrefixIndex(byteLimit: runner.layout.bytes(positions: contextTokens))
+    }
+
+    public var vocabularySize: Int { decoder.configuration.vocabularySize }
+    public var threadCount: Int { runner.pool.threadCount }
+    public var layerCount: Int { decoder.configuration.layerCount }
+    /// Routed experts per layer; 0 for a dense model.
+    public var expertCount: Int { decoder.configuration.router?.expertCount ?? 0 }
+    /// Bytes of cached keys and values per token.
+    public var cacheBytesPerToken: Int { runner.layout.pageBytes / PageLayout.positions }
+
+    /// An empty table of pages for this model.
+    func makePageTable() -> PageTable { PageTable(layout: runner.layout) }
+
+    /// Checks ids that a user gave.
+    func check(_ tokens: [Int32]) throws {
+        if let index = tokens.firstIndex(where: { $0 < 0 || Int($0) >= vocabularySize }) {
+            throw RuntimeError.tokenOutOfRange(tokens[index], index: index, vocabularySize: vocabularySize)
+        }
+    }
+}

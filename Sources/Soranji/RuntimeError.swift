@@ -1,0 +1,56 @@
+/// Why a request cannot be served.
+public enum RuntimeError: HintedError, Equatable {
+    case tokenizerMismatch(tokens: Int, rows: Int)
+    case contextOutOfRange(Int)
+    case tokenOutOfRange(Int32, index: Int, vocabularySize: Int)
+    case noTokenizer(String)
+    case promptTooLong(promptTokens: Int, answerTokens: Int, contextTokens: Int, trainedTokens: Int)
+    case tooFewTokens(Int, needed: Int)
+    case modelNotFound(String)
+    case noDefaultModel(String)
+    case notAModel(String)
+    case noCacheFolder
+    case invalidTemplate(String)
+
+    public var description: String {
+        switch self {
+        case .tokenizerMismatch(let tokens, let rows):
+            "the tokenizer has \(tokens) tokens but the model only \(rows) embedding rows"
+        case .contextOutOfRange(let tokens): "a context of \(tokens) tokens is not possible"
+        case .tokenOutOfRange(let token, let index, let size):
+            "token \(token) at position \(index) is not in the vocabulary of \(size)"
+        case .noTokenizer(let folder): "'\(folder)' has no tokenizer, so text cannot be read"
+        case .promptTooLong(let prompt, let answer, let context, _):
+            answer > 0
+                ? "the prompt has \(prompt) tokens and the answer may have \(answer), but the context holds \(context)"
+                : "the text has \(prompt) tokens, but the context holds \(context)"
+        case .tooFewTokens(let count, let needed): "\(count) tokens are too few to score; \(needed) are needed"
+        case .modelNotFound(let path): "there is no model at '\(path)'"
+        case .noDefaultModel(let path): "no --model was given and the default model is not at '\(path)'"
+        case .notAModel(let path):
+            "'\(path)' is neither a bundle (bundle.json), nor a GGUF file, nor a folder with config.json"
+        case .noCacheFolder: "there is no cache folder, since neither HOME nor SORANJI_CACHE is set"
+        case .invalidTemplate(let why): "the model's chat template failed: \(why)"
+        }
+    }
+
+    public var hint: String? {
+        switch self {
+        case .tokenizerMismatch: "import the model again from a checkpoint whose tokenizer belongs to it"
+        case .contextOutOfRange: "use --context with 1 or more"
+        case .noTokenizer: "use --tokens, or import from a folder that has tokenizer.json or tokenizer.model"
+        case .promptTooLong(let prompt, let answer, let context, let trained):
+            if context < trained {
+                "use --context \(min(trained, prompt + answer)); the model was trained for \(trained)"
+            } else if answer > 0, prompt < context {
+                "use --max-tokens \(context - prompt) or less"
+            } else {
+                "the model was trained for \(trained) tokens; leave out about \(prompt + answer - context) of them"
+            }
+        case .modelNotFound: "give --model a bundle, a GGUF file or a Hugging Face folder"
+        case .noDefaultModel: "run 'make model' in the project's folder, or give --model"
+        case .noCacheFolder: "set SORANJI_CACHE to a folder that can be written"
+        case .tokenOutOfRange, .tooFewTokens, .notAModel, .invalidTemplate: nil
+        }
+    }
+}

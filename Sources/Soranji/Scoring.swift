@@ -1,0 +1,183 @@
+import CKernels
+import Foundation
+import KVCache
+import Models
+
+/// Log-probabilities that a model gives to a run of tokens.
+public struct Score: Sendable {
+    /// One scored token.
+    public struct Position: Sendable, Equatable {
+        public var position: Int
+        public var token: Int32
+        /// Natural logarithm of the probability that the model gave this token from those before it.
+        public var logProbability: Double
+        /// The likeliest tokens there, with their log-probabilities.
+        public var alternatives: [Alternative]
+    }
+
+    public struct Alternative: Sendable, Equatable {
+        public var token: Int32
+        public var logProbability: Double
+    }
+
+    /// Positions with a token before them, as far as they were scored.
+    public var positions: [Position] = []
+    /// The likeliest tokens after the last position.
+    public var next: [Alternative] = []
+    public var scoredTokens = 0
+    public var totalLogProbability = 0.0
+    public var seconds = 0.0
+
+    public var perplexity: Double { scoredTokens > 0 ? exp(-totalLogProbability / Double(scoredTokens)) : .nan }
+}
+
+extension Runtime {
+    /// Scores tokens in one context.
+    ///
+    /// - Parameters:
+    ///   - top: how many alternatives to keep per position.
+    ///   - onLogits: called with every position's logits `[vocabulary]`, in order.
+    /// - Throws: ``RuntimeError`` when a token is unknown or the context too small.
+    public func score(
+        tokens: [Int32],
+        top: Int = 0,
+        keepsPositions: Bool = true,
+        onProgress: (_ doneTokens: Int) throws -> Void = { _ in },
+        onLogits: ((UnsafeMutableBufferPointer<Float>) throws -> Void)? = nil
+    ) throws -> Score {
+        try check(tokens)
+        guard tokens.count <= contextTokens else {
+            throw RuntimeError.promptTooLong(
+                promptTokens: tokens.count,
+                answerTokens: 0,
+                contextTokens: contextTokens,
+                trainedTokens: trainedContextTokens
+            )
+        }
+        var score = Score()
+        let start = ContinuousClock.now
+        var table = makePageTable()
+        try scoreWindow(
+            tokens,
+            table: &table,
+            scoredFrom: 1,
+            top: top,
+            keepsPositions: keepsPositions,
+            into: &score,
+            onProgress: onProgress,
+            onLogits: onLogits
+        )
+        score.seconds = Soranji.seconds(start.duration(to: .now))
+        return score
+    }
+
+    /// Scores a long text in windows: each window is a context of its own and only its second half is scored, so every
+    /// scored token has at least half a window before it.
+    ///
+    /// The last window is dropped when it is not full. With `beginToken`, the first token of every window is replaced
+    /// by it. This is how llama.cpp's perplexity tool counts, so figures compare.
+    public func score(
+        tokens: [Int32],
+        window: Int,
+        beginToken: Int32? = nil,
+        onProgress: (_ doneTokens: Int, _ perplexity: Double) throws -> Void = { _, _ in }
+    ) throws -> Score {
+        try check(tokens)
+        guard window >= 4, window <= contextTokens else { throw RuntimeError.contextOutOfRange(window) }
+        guard tokens.count >= window else { throw RuntimeError.tooFewTokens(tokens.count, needed: window) }
+        var score = Score()
+        let start = ContinuousClock.now
+        for number in 0..<tokens.count / window {
+            var slice = Array(tokens[number * window..<(number + 1) * window])
+            if let beginToken { slice[0] = beginToken }
+            var table = makePageTable()
+            try scoreWindow(
+                slice,
+                table: &table,
+                scoredFrom: window / 2 + 1,
+                top: 0,
+                keepsPositions: false,
+                into: &score,
+                onProgress: { _ in },
+                onLogits: nil
+            )
+            try onProgress((number + 1) * window, score.perplexity)
+        }
+        score.seconds = Soranji.seconds(start.duration(to: .now))
+        return score
+    }
+
+    private func scoreWindow(
+        _ tokens: [Int32],
+        table: inout PageTable,
+        scoredFrom: Int,
+        top: Int,
+        keepsPositions: Bool,
+        into score: inout Score,
+        onProgress: (Int) throws -> Void,
+        onLogits: ((UnsafeMutableBufferPointer<Float>) throws -> Void)?
+    ) throws {
+        var begin = 0
+        while begin < tokens.count {
+            let end = min(tokens.count, begin + runner.chunkTokens)
+            // Rows before `scoredFrom - 1` predict nothing that counts: skip the output projection where possible.
+            let wanted: LogitsRequest = onLogits == nil && end < scoredFrom ? .none : .all
+            try tokens[begin..<end].withUnsafeBufferPointer { chunk in
+                try runner.append(chunk, to: &table, logits: wanted) { row, logits in
+                    try onLogits?(logits)
+                    let target = begin + row + 1
+                    guard target >= scoredFrom, target < tokens.count || keepsPositions else { return }
+                    take(logits, target, tokens, top, keepsPositions, &score)
+                }
+            }
+            begin = end
+            try onProgress(end)
+        }
+    }
+
+    private func take(
+        _ logits: UnsafeMutableBufferPointer<Float>,
+        _ target: Int,
+        _ tokens: [Int32],
+        _ top: Int,
+        _ keepsPositions: Bool,
+        _ score: inout Score
+    ) {
+        guard let base = logits.baseAddress else { return }
+        let normalizer = sk_log_sum_exp(base, Int64(logits.count))
+        let alternatives = top > 0 ? best(top, of: logits, normalizer) : []
+        guard target < tokens.count else {
+            score.next = alternatives
+            return
+        }
+        let logProbability = Double(logits[Int(tokens[target])]) - normalizer
+        score.scoredTokens += 1
+        score.totalLogProbability += logProbability
+        if keepsPositions {
+            score.positions.append(
+                .init(
+                    position: target,
+                    token: tokens[target],
+                    logProbability: logProbability,
+                    alternatives: alternatives
+                )
+            )
+        }
+    }
+
+    private func best(
+        _ count: Int,
+        of logits: UnsafeMutableBufferPointer<Float>,
+        _ normalizer: Double
+    ) -> [Score.Alternative] {
+        var best: [Score.Alternative] = []
+        for (token, logit) in logits.enumerated() {
+            let logProbability = Double(logit) - normalizer
+            if best.count == count, let last = best.last, logProbability <= last.logProbability { continue }
+            let place = best.firstIndex { $0.logProbability < logProbability } ?? best.count
+            best.insert(.init(token: Int32(token), logProbability: logProbability), at: place)
+            if best.count > count { best.removeLast() }
+        }
+        return best
+    }
+}
