@@ -14,7 +14,7 @@ DESTDIR ?=
 TEST_FLAGS := --configuration release --scratch-path .build-tests -Xswiftc -enable-testing
 SWIFT_SOURCES := Package.swift Sources Tests
 DEMO_DOCUMENT := Benchmarks/facts/fennick-light.md
-DEMO_QUESTION := In fog, how often is the horn sounded?
+DEMO_QUESTION := How many steps does the staircase of the tower have?
 
 .PHONY: help setup build model test lint format demo install uninstall clean
 
