@@ -28,6 +28,7 @@ static __attribute__((noinline)) u64 look_up(u64 codes) {
     return codes;
 }
 
+#define SK_REGISTER 8
 #include "../../Sources/CKernels/matmul_lanes.h"
 
 #pragma clang attribute pop
