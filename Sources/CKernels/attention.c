@@ -17,20 +17,29 @@ size_t sk_page_value_bytes(const sk_page_layout *layout) {
     return (size_t)layout->v_stride * SK_PAGE * element_bytes(layout);
 }
 
+void sk_page_store_halves_scalar(const sk_page_layout *layout, uint16_t *keys, uint16_t *values, int32_t offset,
+                                 const float *key, const float *value) {
+    uint16_t *to = keys + offset;
+    for (int32_t i = 0; i < layout->k_width; i++, to += SK_PAGE) *to = sk_half_bits(key[i]);
+    to = values + (int64_t)offset * layout->v_stride;
+    for (int32_t i = 0; i < layout->v_stride; i++) to[i] = i < layout->v_width ? sk_half_bits(value[i]) : 0;
+}
+
 void sk_page_store(const sk_page_layout *layout, void *keys, void *values, int32_t offset, const float *key,
                    const float *value) {
-    const int32_t width = layout->v_width, stride = layout->v_stride;
     if (layout->type == SK_F16) {
-        uint16_t *to_key = (uint16_t *)keys + offset, *to_value = (uint16_t *)values + (int64_t)offset * stride;
-        for (int32_t i = 0; i < layout->k_width; i++) to_key[(int64_t)i * SK_PAGE] = sk_half_bits(key[i]);
-        for (int32_t i = 0; i < width; i++) to_value[i] = sk_half_bits(value[i]);
-        for (int32_t i = width; i < stride; i++) to_value[i] = 0;
-    } else {
-        float *to_key = (float *)keys + offset, *to_value = (float *)values + (int64_t)offset * stride;
-        for (int32_t i = 0; i < layout->k_width; i++) to_key[(int64_t)i * SK_PAGE] = key[i];
-        for (int32_t i = 0; i < width; i++) to_value[i] = value[i];
-        for (int32_t i = width; i < stride; i++) to_value[i] = 0;
+        switch (sk_current_level()) {
+#if defined(__x86_64__)
+        case SK_LEVEL_AVX512: sk_page_store_halves_avx512(layout, keys, values, offset, key, value); return;
+        case SK_LEVEL_AVX2: sk_page_store_halves_avx2(layout, keys, values, offset, key, value); return;
+#endif
+        default: sk_page_store_halves_scalar(layout, keys, values, offset, key, value); return;
+        }
     }
+    float *to = (float *)keys + offset;
+    for (int32_t i = 0; i < layout->k_width; i++, to += SK_PAGE) *to = key[i];
+    to = (float *)values + (int64_t)offset * layout->v_stride;
+    for (int32_t i = 0; i < layout->v_stride; i++) to[i] = i < layout->v_width ? value[i] : 0;
 }
 
 size_t sk_attend_scratch_floats(const sk_page_layout *layout, int32_t rows) {

@@ -20,6 +20,7 @@
 #define SK_MANY_ROWS 6
 #define SK_MANY_VECTORS 1
 #include "attention_page.h"
+#include "attention_store.h"
 
 #pragma clang attribute pop
 #endif

@@ -25,7 +25,13 @@ static inline int32_t sk_attend_last(const sk_query_tile *tile, int32_t row) {
     return tile->end[row] > SK_PAGE ? SK_PAGE : tile->end[row];
 }
 
+void sk_page_store_halves_scalar(const sk_page_layout *layout, uint16_t *keys, uint16_t *values, int32_t offset,
+                                 const float *key, const float *value);
 #if defined(__x86_64__)
+void sk_page_store_halves_avx2(const sk_page_layout *layout, uint16_t *keys, uint16_t *values, int32_t offset,
+                               const float *key, const float *value);
+void sk_page_store_halves_avx512(const sk_page_layout *layout, uint16_t *keys, uint16_t *values, int32_t offset,
+                                 const float *key, const float *value);
 void sk_attend_page_avx2(const sk_page_layout *layout, const void *keys, const void *values, const float *cosines,
                          const float *sines, const sk_query_tile *tile, float *scratch);
 void sk_attend_page_avx512(const sk_page_layout *layout, const void *keys, const void *values, const float *cosines,

@@ -1,8 +1,7 @@
 // Sixteen floats as one value: one register with AVX-512, two with AVX2. The same source serves both levels.
 //
-// Included inside a target region (see attention_avx2.c), once per translation unit, with SK_REGISTER, the floats of
-// one register. Everything here is inlined
-// into functions of that target, so how vectors travel between functions never matters.
+// Included inside a target region (see rows_avx2.c), once per translation unit. Everything here is inlined into
+// functions of that target, so how vectors travel between functions never matters.
 #ifndef SK_LANES_H
 #define SK_LANES_H
 #include "sk_steps.h"
@@ -17,9 +16,6 @@ typedef double d8 __attribute__((ext_vector_type(8)));
 typedef double d4 __attribute__((ext_vector_type(4)));
 typedef double d2 __attribute__((ext_vector_type(2)));
 typedef _Float16 h16 __attribute__((ext_vector_type(16)));
-// One register: where the compiler must not pair up halves, so that all registers can be counted out.
-typedef float vr __attribute__((ext_vector_type(SK_REGISTER)));
-typedef _Float16 hr __attribute__((ext_vector_type(SK_REGISTER)));
 
 #define SK_ALWAYS static inline __attribute__((always_inline))
 
@@ -34,22 +30,6 @@ SK_ALWAYS v16 load16_half(const uint16_t *from) {
     memcpy(&x, from, sizeof x);
     return __builtin_convertvector(x, v16);
 }
-
-SK_ALWAYS vr load_register(const float *from) {
-    vr x;
-    memcpy(&x, from, sizeof x);
-    return x;
-}
-
-SK_ALWAYS vr load_register_half(const uint16_t *from) {
-    hr x;
-    memcpy(&x, from, sizeof x);
-    return __builtin_convertvector(x, vr);
-}
-
-SK_ALWAYS void store_register(float *to, vr x) { memcpy(to, &x, sizeof x); }
-
-SK_ALWAYS vr fma_register(vr a, vr b, vr c) { return __builtin_elementwise_fma(a, b, c); }
 
 SK_ALWAYS void store16(float *to, v16 x) { memcpy(to, &x, sizeof x); }
 

@@ -1,4 +1,5 @@
 import CKernels
+import CKernelsEmulated
 import Foundation
 
 /// A seeded generator (SplitMix64), so that every run sees the same numbers.
@@ -62,6 +63,8 @@ final class PagedHead {
     let positions: Int
     var keys: [[Float]] = []
     var values: [[Float]] = []
+    /// The keys turned by their positions, in double precision.
+    private lazy var turnedKeys = keys.enumerated().map { rotated($1.map(Double.init), by: $0) }
     var keyPages: [AlignedFloats] = []
     var valuePages: [AlignedFloats] = []
     let cosines: AlignedFloats
@@ -145,8 +148,7 @@ final class PagedHead {
         let turned = rotated(query.map(Double.init), by: position)
         var scores: [Double] = []
         for key in visible {
-            let other = rotated(keys[key].map(Double.init), by: key)
-            scores.append(scale * zip(turned, other).reduce(0) { $0 + $1.0 * $1.1 })
+            scores.append(scale * zip(turned, turnedKeys[key]).reduce(0) { $0 + $1.0 * $1.1 })
         }
         var out = [Double](repeating: 0, count: Int(layout.v_width))
         let top = max(scores.max() ?? -.infinity, sink ?? -.infinity)
@@ -209,7 +211,12 @@ final class TileState {
     }
 }
 
-enum Kernel { case dispatched, scalar }
+/// Which attention kernel runs: the level in use, the portable twin, or the tiles of AVX-512 on AVX2.
+enum Kernel {
+    case dispatched
+    case scalar
+    case emulated
+}
 
 /// Runs the tile over some pages, in order.
 func attend(
@@ -251,7 +258,12 @@ func attend(
                     page_total: state.pageTotal.base
                 )
                 withUnsafePointer(to: layout) { layout in
-                    let run = kernel == .dispatched ? sk_attend_page : sk_attend_page_scalar
+                    let run =
+                        switch kernel {
+                        case .dispatched: sk_attend_page
+                        case .scalar: sk_attend_page_scalar
+                        case .emulated: sk_attend_page_emulated
+                        }
                     run(
                         layout,
                         head.keyPages[page].raw,

@@ -1,4 +1,5 @@
 import CKernels
+import CKernelsEmulated
 import Foundation
 import Testing
 
@@ -77,6 +78,10 @@ import Testing
             attend(head, queries, pages: 0..<2, scale: 1, state: fast)
             attend(head, queries, pages: 0..<2, scale: 1, state: slow, kernel: .scalar)
             #expect(fast.bits == slow.bits)
+            guard sk_emulated_is_possible() != 0 else { continue }
+            let tiles512 = TileState(layout, queries)
+            attend(head, queries, pages: 0..<2, scale: 1, state: tiles512, kernel: .emulated)
+            #expect(tiles512.bits == slow.bits)
         }
     }
 
@@ -327,6 +332,30 @@ import Testing
         let valuePlaces: [Int] = Array(0..<stride) + Array(77 * stride..<78 * stride)
         #expect(written(head.keyPages[0]) == keyPlaces)
         #expect(written(head.valuePages[0]) == valuePlaces)
+    }
+
+    @Test func storedHalvesAreRoundedToTheNearest() {
+        var numbers = SeededNumbers(52)
+        let layout = sk_page_layout(k: 37, v: 37, half: true)
+        let head = PagedHead(layout, positions: 1, numbers: &numbers)
+        var row = numbers.floats(37, in: -70000...70000)
+        row.replaceSubrange(
+            0..<12,
+            with: [0, -0.0, 65504, 65519.99, 65520, -65520, .infinity, -.infinity, 6e-8, 2.98e-8, 1 + 1 / 2048, .nan]
+        )
+        head.store(5, key: row, value: row)
+        let keys = head.keyPages[0].raw.assumingMemoryBound(to: UInt16.self)
+        let values = head.valuePages[0].raw.assumingMemoryBound(to: UInt16.self)
+        for (i, value) in row.enumerated() {
+            let stored = [keys[i * 128 + 5], values[5 * Int(layout.v_stride) + i]]
+            for half in stored.map(Float16.init(bitPattern:)) {
+                if value.isNaN {
+                    #expect(half.isNaN)
+                } else {
+                    #expect(half.bitPattern == Float16(value).bitPattern)
+                }
+            }
+        }
     }
 
     @Test func layoutSizes() {
