@@ -22,6 +22,7 @@ static inline __attribute__((always_inline)) u64 look_up(u64 codes) {
     return (u64)_mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), (__m512i)codes);
 }
 
+#define SK_REGISTER 16
 #include "matmul_lanes.h"
 
 #pragma clang attribute pop
