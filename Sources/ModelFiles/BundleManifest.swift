@@ -162,9 +162,6 @@ extension BundleManifest {
                 "shared": .bool(layer.hasShared),
             ]
         }
-        let files = provenance.files.map { file -> JSON in
-            ["name": .string(file.name), "bytes": .integer(Int64(file.bytes)), "sha256": .string(file.sha256)]
-        }
         return [
             "format": .string(Bundle.format),
             "version": .integer(Int64(Bundle.version)),
@@ -182,13 +179,22 @@ extension BundleManifest {
                 "layers": .array(layers),
             ],
             "tokenizer": ["files": .array(tokenizerFiles.map { .string($0) })],
-            "provenance": [
-                "source": .string(provenance.source),
-                "kind": .string(provenance.kind),
-                "files": .array(files),
-                "licence": provenance.licence.map { .string($0) } ?? .null,
-                "importer": .string(provenance.importer),
-            ],
+            "provenance": provenance.json,
+        ]
+    }
+}
+
+extension BundleManifest.Provenance {
+    var json: JSON {
+        let files = files.map { file -> JSON in
+            ["name": .string(file.name), "bytes": .integer(Int64(file.bytes)), "sha256": .string(file.sha256)]
+        }
+        return [
+            "source": .string(source),
+            "kind": .string(kind),
+            "files": .array(files),
+            "licence": licence.map { .string($0) } ?? .null,
+            "importer": .string(importer),
         ]
     }
 }

@@ -24,6 +24,8 @@ package struct GGUFFile: Sendable {
     }
 
     static let magic: UInt32 = 0x4655_4747
+    private static let maximumTensors = 1 << 18
+    private static let maximumKeys = 1 << 16
     private static let maximumKeyBytes = 65_535
     private static let maximumNameBytes = 1_024
 
@@ -56,6 +58,10 @@ package struct GGUFFile: Sendable {
         // Fewest bytes: a tensor has a name length, a dimension count, a type and an offset; a key its length, a type, a byte.
         let tensorCount = try reader.count(of: "tensors", minimum: 24)
         let keyCount = try reader.count(of: "metadata keys", minimum: 13)
+        // Far beyond any model, and what keeps the tables small beside a hostile file.
+        guard tensorCount <= Self.maximumTensors, keyCount <= Self.maximumKeys else {
+            throw reader.malformed("\(tensorCount) tensors and \(keyCount) metadata keys are more than any model has")
+        }
         var keys: [String] = []
         var metadata: [String: GGUFValue] = [:]
         for _ in 0..<keyCount {

@@ -44,6 +44,7 @@ package struct SafetensorsFile: Sendable {
             throw malformed("the header claims \(claimed) bytes; the file has \(file.count)")
         }
         defer { withExtendedLifetime(file) {} }
+        guard Self.isPlausible(header) else { throw malformed("the header is not a table of tensors") }
         let json: JSON
         do throws(JSONError) {
             json = try JSON.parse(header, maximumDepth: 16, rejectingDuplicateKeys: true)
@@ -83,6 +84,30 @@ package struct SafetensorsFile: Sendable {
         var index: [String: Int] = [:]
         for (position, tensor) in tensors.enumerated() { index[tensor.name] = position }
         self.index = index
+    }
+
+    /// Whether a text has no more JSON values than a table of tensors can have: a tensor with the shortest name has four
+    /// commas in 50 bytes. Parsed values take more memory than their text, so 100 MB of "[0,0,0..." are refused unparsed.
+    private static func isPlausible(_ header: UnsafeRawBufferPointer) -> Bool {
+        var values = 0
+        var isInString = false
+        var isEscaped = false
+        for byte in header {
+            if isInString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isInString = false
+                }
+            } else if byte == UInt8(ascii: "\"") {
+                isInString = true
+            } else if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") {
+                values += 1
+            }
+        }
+        return values <= 64 + header.count / 4
     }
 
     private struct EntryError: Error {

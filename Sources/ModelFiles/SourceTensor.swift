@@ -57,7 +57,9 @@ package struct SourceTensor: Sendable {
         guard let weights = type.weightsPerBlock, let bytes = type.bytesPerBlock, columns % weights == 0 else {
             return nil
         }
-        return columns / weights * bytes
+        // A tensor without elements may claim any width.
+        let (size, overflow) = (columns / weights).multipliedReportingOverflow(by: bytes)
+        return overflow ? nil : size
     }
 
     /// The blocks of row `row` (counted over all outer dimensions) in GGUF's order, or nil when there is no such row.

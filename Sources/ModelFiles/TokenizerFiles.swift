@@ -11,6 +11,8 @@ enum TokenizerFiles {
         "generation_config.json",
     ]
 
+    private static let maximumElements = 1 << 23
+
     /// The files that the source has.
     static func names(of source: CheckpointSource) -> [String] {
         if let gguf = source.gguf {
@@ -22,10 +24,18 @@ enum TokenizerFiles {
 
     /// A GGUF's tokenizer as plain JSON: `tokenizer.ggml.*` and `tokenizer.chat_template` without their prefixes,
     /// so {model, pre, tokens, scores, token_type, merges, bos_token_id, ..., chat_template}.
-    static func json(of gguf: GGUFFile) -> JSON {
+    static func json(of gguf: GGUFFile) throws(ModelFileError) -> JSON {
         var object = JSON.Object()
         for key in gguf.keys where key.hasPrefix("tokenizer.") {
             guard let value = gguf.metadata[key] else { continue }
+            // Small numbers grow in JSON: a hostile array of bytes would fill the memory.
+            if let count = value.arrayValue?.count, count > maximumElements {
+                throw ModelFileError(
+                    .malformed,
+                    gguf.file.path,
+                    "'\(key)' has \(count) elements, more than any tokenizer"
+                )
+            }
             let name = key.hasPrefix("tokenizer.ggml.") ? key.dropFirst("tokenizer.ggml.".count) : key.dropFirst(10)
             object[String(name)] = value.json
         }
@@ -37,7 +47,7 @@ enum TokenizerFiles {
     {
         for name in names {
             if let gguf = source.gguf {
-                try staging.write(Array(json(of: gguf.first).text().utf8), to: name)
+                try staging.write(Array(try json(of: gguf.first).text().utf8), to: name)
             } else if let folder = source.folder {
                 try staging.copy(folder + "/" + name, to: name)
             }

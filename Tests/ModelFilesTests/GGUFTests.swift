@@ -55,7 +55,7 @@ struct GGUFTests {
     @Test func exportsTheTokenizerAsPlainJSON() throws {
         var writer = sample()
         writer.metadata.append(("tokenizer.chat_template", .string("{{ x }}")))
-        let json = TokenizerFiles.json(of: try open(writer.bytes))
+        let json = try TokenizerFiles.json(of: try open(writer.bytes))
         let expected: JSON = [
             "add_bos_token": true, "tokens": ["a", "é", ""], "scores": [.number(0), .number(-1.5), .number(2)],
             "chat_template": "{{ x }}",

@@ -65,6 +65,15 @@ struct SafetensorsTests {
         #expect { try open(bytes) } throws: { "\($0)".contains("the header claims \(length)") }
     }
 
+    @Test func tablesOfManySmallTensorsAreReadFloodsOfNumbersAreNot() throws {
+        var writer = SafetensorsWriter()
+        writer.metadata = [("list", (0..<2_000).map { "\($0 % 10)" }.joined(separator: ",") + "\"[[[")]
+        for number in 0..<500 { writer.add("\(number)", [1, 1, 1, 1], [1]) }
+        #expect(try open(writer.bytes).tensors.count == 500)
+        let flood = #"{"a":["# + String(repeating: "0,", count: 10_000) + "0]}"
+        #expect { try open(header: flood) } throws: { "\($0)".contains("not a table of tensors") }
+    }
+
     @Test func namesTheFileInEveryError() throws {
         let folder = try TemporaryFolder()
         #expect { try SafetensorsFile(path: folder.path + "/none.safetensors") } throws: {
