@@ -90,10 +90,14 @@ static void all_scores(const sk_page_layout *layout, const void *keys, const flo
                        float *panel, float *scores) {
     const int32_t strip = SK_LANES * (plan->few ? SK_FEW_VECTORS : SK_MANY_VECTORS);
     const int32_t begin = plan->whole.first / strip * strip;
-    const int64_t steps = (plan->whole.last - begin + strip - 1) / strip * (int64_t)layout->k_width;
+    // The first strip touches every column: the columns are fetched whole a little before. Then come the values.
+    const int64_t column_bytes = SK_PAGE * (layout->type == SK_F16 ? 2 : 4), size = layout->k_width * column_bytes;
+    const int64_t lead = (layout->k_width < 8 ? layout->k_width : 8) * column_bytes;
+    sk_ahead columns = {(const char *)keys + lead, (const char *)keys + size, (int32_t)(column_bytes / 64)};
+    const int64_t steps = (plan->whole.last - begin - 1) / strip * (int64_t)layout->k_width;
     if (steps > 0) ahead->lines = (int32_t)((ahead->end - ahead->next) / 64 / steps + 1);
     for (int32_t p = begin; p < plan->whole.last; p += strip) {
-        unpack_keys(layout, keys, cosines, sines, p, plan->few, ahead, panel);
+        unpack_keys(layout, keys, cosines, sines, p, plan->few, p == begin ? &columns : ahead, panel);
         for (int32_t row = 0; row < tile->rows; row += plan->tile_rows) {
             if (plan->any[row].first >= p + strip || plan->any[row].last <= p) continue;
             score_tile(tile_count(tile, plan, row), plan->few, queries + (int64_t)row * layout->k_width, panel,
