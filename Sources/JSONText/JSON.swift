@@ -13,7 +13,20 @@ public enum JSON: Sendable, Equatable {
     public struct Object: Sendable, Equatable {
         /// Members in the order of the text.
         public private(set) var members: [(key: String, value: JSON)] = []
-        private var index: [String: Int] = [:]
+        private var index: [Key: Int] = [:]
+
+        /// A name compared by its bytes: Swift's own equality is canonical equivalence, by which "é" in two spellings
+        /// would be one member.
+        private struct Key: Hashable, Sendable {
+            var text: String
+
+            static func == (left: Key, right: Key) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
+
+            func hash(into hasher: inout Hasher) {
+                var text = text
+                text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+            }
+        }
 
         public init() {}
 
@@ -27,33 +40,37 @@ public enum JSON: Sendable, Equatable {
         public subscript(key: String) -> JSON? {
             get {
                 // Small objects are the rule (thousands of them in a tokenizer): no dictionary for those.
-                if index.isEmpty { return members.first { $0.key == key }?.value }
-                return index[key].map { members[$0].value }
+                if index.isEmpty { return position(of: key).map { members[$0].value } }
+                return index[Key(text: key)].map { members[$0].value }
             }
             set {
-                let position = index.isEmpty ? members.firstIndex { $0.key == key } : index[key]
+                let position = index.isEmpty ? position(of: key) : index[Key(text: key)]
                 switch (position, newValue) {
                 case (let position?, let value?):
                     members[position].value = value
                 case (nil, let value?):
                     members.append((key, value))
                     if !index.isEmpty {
-                        index[key] = members.count - 1
+                        index[Key(text: key)] = members.count - 1
                     } else if members.count > 12 {
-                        for (offset, member) in members.enumerated() { index[member.key] = offset }
+                        for (offset, member) in members.enumerated() { index[Key(text: member.key)] = offset }
                     }
                 case (let position?, nil):
                     members.remove(at: position)
                     if !index.isEmpty {
                         index = [:]
                         if members.count > 12 {
-                            for (offset, member) in members.enumerated() { index[member.key] = offset }
+                            for (offset, member) in members.enumerated() { index[Key(text: member.key)] = offset }
                         }
                     }
                 case (nil, nil):
                     break
                 }
             }
+        }
+
+        private func position(of key: String) -> Int? {
+            members.firstIndex { $0.key.utf8.elementsEqual(key.utf8) }
         }
 
         public static func == (left: Object, right: Object) -> Bool {

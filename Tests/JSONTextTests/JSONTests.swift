@@ -35,6 +35,16 @@ struct JSONTests {
         #expect(try JSON.parse(#""\ud800x""#) == "\u{FFFD}x")
     }
 
+    @Test(arguments: [2, 40])
+    func namesAreComparedByTheirBytes(_ count: Int) throws {
+        // One letter in two spellings, among few and among many members.
+        let filler = (2..<count).map { ",\"k\($0)\":0" }.joined()
+        let value = try JSON.parse("{\"\u{E9}\":1,\"e\u{301}\":2\(filler)}")
+        #expect(value.objectValue?.count == count)
+        #expect(value["\u{E9}"] == 1)
+        #expect(value["e\u{301}"] == 2)
+    }
+
     @Test func largeObjectsAreFoundByKey() throws {
         let text = "{" + (0..<1000).map { "\"k\($0)\":\($0)" }.joined(separator: ",") + "}"
         let value = try JSON.parse(text)
