@@ -84,7 +84,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TokenizersTests",
-            dependencies: ["Tokenizers"],
+            dependencies: ["JSONText", "Tokenizers"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
