@@ -33,10 +33,12 @@ AVX2_INLINE void float_tile(const int32_t type, const int32_t panels, const int3
     }
     const float *row[6];
     UNROLL for (int32_t t = 0; t < tokens; t++) row[t] = x[t];
+    const int32_t column_bytes = type == SK_F32 ? 64 : 32;
     int64_t c = 0;
     for (; c + 2 <= columns; c += 2) {
         UNROLL for (int32_t p = 0; p < panels; p++) {
             __m256 w[2][2];
+            if (panels == 1) ask_ahead(weights + c * column_bytes, 2 * column_bytes, 1024);
             UNROLL for (int32_t h = 0; h < 2; h++) weights_of(type, weights + p * stride, c, h, w[h]);
             UNROLL for (int32_t k = 0; k < 2; k++) {
                 UNROLL for (int32_t t = 0; t < tokens; t++) {

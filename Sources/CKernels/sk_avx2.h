@@ -10,6 +10,11 @@
 #define AVX2_INLINE AVX2 static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define ROLLED _Pragma("clang loop unroll(disable)")
+// Panels lie one behind the other and are read in that order: asks for `bytes` that come `distance` later, since the
+// processor's own prefetching stops at the end of every page. Asking past the end of a matrix is harmless.
+AVX2_INLINE void ask_ahead(const uint8_t *stream, int32_t bytes, int32_t distance) {
+    UNROLL for (int32_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)stream + distance + i, _MM_HINT_T0);
+}
 // Keeps the compiler from regrouping a chain of sums, which would need more registers than there are.
 #define FIX(vector) __asm__("" : "+x"(vector))
 // Sums of larger tiles stay in memory over a loop: registers are for what is inside it.

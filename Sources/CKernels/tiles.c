@@ -1,4 +1,4 @@
-// Walks panels and tokens so that everything a kernel reads lies in the first-level cache:
+// Walks panels and tokens so that what a kernel reads over and over lies in the first two levels of cache:
 // tokens in blocks, panels in groups, columns in chunks; a group's accumulators stay on the stack from chunk to chunk,
 // so that each output remains one accumulation in the order of the columns.
 #include "sk_tiles.h"
@@ -8,9 +8,9 @@
 #include "sk_panel.h"
 
 enum {
-    TOKENS = 48,           // tokens of a block: whole tiles of 6 and of 16
+    TOKENS = 72,           // most tokens of a block
     PANELS = 8,            // panels of a group; even, so that gate and up stay together
-    TILE_BYTES = 40 * 1024,
+    TILE_BYTES = 60 * 1024,
     WIDE_BLOCKS = 20,      // blocks of a panel expanded at a time: 640 columns
     CHUNK_COLUMNS = 256,   // of float weights: 16 KiB widened
 };
@@ -66,9 +66,9 @@ static void finish(const walk *w, int64_t first_panel, int32_t panels, int32_t f
     }
 }
 
-// Cuts `tokens` into the fewest tiles, as even as possible: the size of tile i.
-static inline int32_t tile_count(int32_t tokens, int32_t tile) { return (tokens + tile - 1) / tile; }
-static inline int32_t tile_size(int32_t tokens, int32_t tiles, int32_t i) { return tokens / tiles + (i < tokens % tiles); }
+// Cuts `tokens` into the fewest parts of at most `most`, as even as possible: their number, and the size of part i.
+static inline int32_t part_count(int32_t tokens, int32_t most) { return (tokens + most - 1) / most; }
+static inline int32_t part_size(int32_t tokens, int32_t parts, int32_t i) { return tokens / parts + (i < tokens % parts); }
 
 static inline int64_t token_at(const walk *w, int32_t t) { return w->token_index ? w->token_index[t] : t; }
 
@@ -99,10 +99,12 @@ static void walk_blocks(const walk *w, int64_t begin, int64_t end) {
     __attribute__((aligned(64))) uint8_t tile[TILE_BYTES];
     __attribute__((aligned(64))) uint8_t wide[WIDE_BLOCKS * SK_WIDE_BLOCK_BYTES];
 
-    for (int32_t t0 = 0; t0 < w->tokens; t0 += TOKENS) {
-        const int32_t tokens = least(TOKENS, w->tokens - t0), tiles = tile_count(tokens, w->kernels->block_tile);
-        // Several tiles share the work of expanding a panel.
-        const sk_expand expand = tiles > 1 ? w->kernels->expand[type - SK_Q8] : NULL;
+    const int32_t groups = part_count(w->tokens, TOKENS);
+    for (int32_t g = 0, t0 = 0, tokens; g < groups; g++, t0 += tokens) {
+        tokens = part_size(w->tokens, groups, g);
+        const int32_t tiles = part_count(tokens, w->kernels->block_tile);
+        // Expanding a panel pays from about nine tokens on.
+        const sk_expand expand = tokens > 8 ? w->kernels->expand[type - SK_Q8] : NULL;
         const sk_block_kernel *kernels = (expand ? w->kernels->wide_blocks : w->kernels->blocks)[type - SK_Q8];
         // Even chunks of the columns that fit.
         int64_t most = TILE_BYTES / SK_TILE_BLOCK_BYTES(tokens);
@@ -117,7 +119,7 @@ static void walk_blocks(const walk *w, int64_t begin, int64_t end) {
                 if (chunks > 1 || p0 == begin) {
                     uint8_t *out = tile;
                     for (int32_t i = 0, t = 0; i < tiles; i++) {
-                        const int32_t size = tile_size(tokens, tiles, i);
+                        const int32_t size = part_size(tokens, tiles, i);
                         copy_tile(w, t0 + t, size, b0, count, out);
                         t += size;
                         out += count * SK_TILE_BLOCK_BYTES(size);
@@ -132,7 +134,7 @@ static void walk_blocks(const walk *w, int64_t begin, int64_t end) {
                         quants = wide;
                     }
                     for (int32_t i = 0, t = 0; i < tiles; i++) {
-                        const int32_t size = tile_size(tokens, tiles, i);
+                        const int32_t size = part_size(tokens, tiles, i);
                         kernels[size](quants, scales, count, x, acc[p][t]);
                         t += size;
                         x += count * SK_TILE_BLOCK_BYTES(size);
@@ -152,8 +154,10 @@ static void walk_floats(const walk *w, int64_t begin, int64_t end) {
     __attribute__((aligned(64))) float acc[4][TOKENS][SK_PANEL_ROWS];
     __attribute__((aligned(64))) float wide[CHUNK_COLUMNS * SK_PANEL_ROWS];
 
-    for (int32_t t0 = 0; t0 < w->tokens; t0 += TOKENS) {
-        const int32_t tokens = least(TOKENS, w->tokens - t0), tiles = tile_count(tokens, w->kernels->float_tile);
+    const int32_t groups = part_count(w->tokens, TOKENS);
+    for (int32_t g = 0, t0 = 0, tokens; g < groups; g++, t0 += tokens) {
+        tokens = part_size(w->tokens, groups, g);
+        const int32_t tiles = part_count(tokens, w->kernels->float_tile);
         const float *rows[TOKENS];
         for (int32_t t = 0; t < tokens; t++) rows[t] = w->x->f32 + token_at(w, t0 + t) * w->x->f32_stride;
         for (int64_t p0 = begin; p0 < end; p0 += 4) {
@@ -175,7 +179,7 @@ static void walk_floats(const walk *w, int64_t begin, int64_t end) {
                     const int32_t widened = tiles > 1 && type != SK_F32;
                     if (widened) w->kernels->widen[type](panel, count, wide);
                     for (int32_t i = 0, t = 0; i < tiles; i++) {
-                        const int32_t size = tile_size(tokens, tiles, i);
+                        const int32_t size = part_size(tokens, tiles, i);
                         const float *x[SK_TILE_LIMIT];
                         for (int32_t k = 0; k < size; k++) x[k] = rows[t + k] + c0;
                         w->kernels->floats[widened ? SK_F32 : type][size](widened ? (const uint8_t *)wide : panel, 0, count,

@@ -81,6 +81,26 @@ import Testing
         }
     }
 
+    /// More panels, columns and tokens than fast kernels take at a time: they work in groups and chunks.
+    @Test(arguments: allTypes, [(150, 1344, 76), (5, 22_500, 2)])
+    func largeMatricesAgree(_ type: sk_type, _ size: (rows: Int, columns: Int, tokens: Int)) {
+        var generator = SeededGenerator(65 + UInt64(type.rawValue))
+        let (rows, columns, tokens) = size
+        // One panel's weights, repeated under changing signs: quantizing is not what is tested.
+        let strip = generator.floats(16 * columns)
+        let weights = (0..<rows * columns).map { i in
+            i / columns / 16 % 2 == 0 ? strip[i % (16 * columns)] : -strip[i % (16 * columns)]
+        }
+        let matrix = PackedMatrix(type, [weights], rows: rows, columns: columns)
+        let x = Activations(generator.floats(tokens * columns), tokens: tokens, columns: columns)
+        let expected = multiply([matrix], biases: [nil], by: x, index: nil, tokens: tokens, kernel: sk_matmul_scalar)[0]
+        for kernel in everyKernel {
+            let out = multiply([matrix], biases: [nil], by: x, index: nil, tokens: tokens, kernel: kernel)[0]
+            let same = canonicalBits(out) == canonicalBits(expected)
+            #expect(same)
+        }
+    }
+
     /// Three projections in one job, cut into ranges of panels at every place.
     @Test(arguments: allTypes)
     func rangesAndProjectionsDoNotMatter(_ type: sk_type) {
