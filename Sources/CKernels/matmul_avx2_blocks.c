@@ -22,8 +22,6 @@ AVX2_INLINE __m256 step(__m256 sum, __m256i dot, __m256 scale, float x_scale) {
     return _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)), sum);
 }
 
-#define AHEAD 8192
-
 // One token keeps its sums in registers from block to block; more need the registers for dot products.
 #define IN_REGISTERS(tokens) ((tokens) == 1)
 
@@ -122,7 +120,7 @@ AVX2_INLINE void nibble_tile(const int32_t tokens, const int32_t table, const in
         const __m256 scale[2] = {halves(scales), halves(scales + 8)};
         const __m256 minimum[2] = {halves(scales + 16), halves(scales + 24)};
         add_block(tokens, dot, scale, minimum, (const float *)(tile + tokens * 32), acc, kept);
-        if (!expanded) ask_ahead(quants + b * 64, SK_Q4_BLOCK_BYTES + 64, AHEAD);
+        if (!expanded) ask_ahead(quants + b * 64, SK_Q4_BLOCK_BYTES + 64, SK_BLOCKS_AHEAD);
         quants += expanded ? SK_Q8_BLOCK_BYTES : SK_Q4_BLOCK_BYTES;
         scales += 32;
         tile += SK_TILE_BLOCK_BYTES(tokens);
@@ -155,7 +153,7 @@ AVX2_INLINE void byte_tile(const int32_t tokens, const uint8_t *quants, const ui
         }
         const __m256 scale[2] = {halves(scales), halves(scales + 8)};
         add_block(tokens, dot, scale, NULL, (const float *)(tile + tokens * 32), acc, kept);
-        ask_ahead(quants + b * 32, SK_Q8_BLOCK_BYTES + 32, AHEAD);
+        ask_ahead(quants + b * 32, SK_Q8_BLOCK_BYTES + 32, SK_BLOCKS_AHEAD);
         quants += SK_Q8_BLOCK_BYTES;
         scales += 16;
         tile += SK_TILE_BLOCK_BYTES(tokens);
@@ -167,7 +165,7 @@ AVX2_INLINE void expand(const int32_t table, const uint8_t *quants, int64_t bloc
     const __m256i low = _mm256_set1_epi8(15);
     const __m256i values = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)sk_mxfp4_table));
     for (int64_t b = 0; b < blocks; b++, quants += SK_Q4_BLOCK_BYTES, out += SK_Q8_BLOCK_BYTES) {
-        ask_ahead(quants + b * 64, SK_Q4_BLOCK_BYTES + 64, AHEAD);
+        ask_ahead(quants + b * 64, SK_Q4_BLOCK_BYTES + 64, SK_BLOCKS_AHEAD);
         for (int32_t i = 0; i < SK_Q4_BLOCK_BYTES; i += 32) {
             const __m256i w = _mm256_load_si256((const __m256i *)(quants + i));
             __m256i first = _mm256_and_si256(w, low), second = _mm256_and_si256(_mm256_srli_epi16(w, 4), low);

@@ -64,8 +64,11 @@ SK_ALWAYS void block_tile(const int32_t type, const int32_t tokens, const uint8_
             sum[t] = fma16(__builtin_convertvector(dot, v16), scale * x_scale, sum[t]);
             if (type != SK_Q8) sum[t] = fma16(minimum, (v16)float_at(tile + tokens * 36 + t * 4), sum[t]);
         }
-        quants += type == SK_Q8 ? SK_Q8_BLOCK_BYTES : SK_Q4_BLOCK_BYTES;
-        scales += type == SK_Q8 ? SK_PANEL_ROWS : 2 * SK_PANEL_ROWS;
+        const int32_t quant_bytes = type == SK_Q8 ? SK_Q8_BLOCK_BYTES : SK_Q4_BLOCK_BYTES;
+        const int32_t scale_bytes = type == SK_Q8 ? 2 * SK_PANEL_ROWS : 4 * SK_PANEL_ROWS;
+        ask_ahead(quants + b * scale_bytes, quant_bytes + scale_bytes, SK_BLOCKS_AHEAD);
+        quants += quant_bytes;
+        scales += scale_bytes / 2;
         tile += SK_TILE_BLOCK_BYTES(tokens);
     }
     SK_UNROLL for (int32_t t = 0; t < tokens; t++) store16(acc + t * SK_PANEL_ROWS, sum[t]);

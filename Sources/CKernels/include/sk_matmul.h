@@ -77,7 +77,7 @@ typedef struct {
 // Panels of all projections, counted in order.
 int32_t sk_matmul_panels(const sk_matmul_job *job);
 // Computes panels [begin, end). Any split into ranges, and any grouping of tokens into jobs, gives the same bytes:
-// each output is one accumulation in the order of the columns.
+// each output is one accumulation in the order of the columns. Needs up to 112 KiB of stack and no other memory.
 void sk_matmul(const sk_matmul_job *job, int32_t begin, int32_t end);
 void sk_matmul_scalar(const sk_matmul_job *job, int32_t begin, int32_t end);
 
@@ -100,7 +100,7 @@ typedef struct {
     int64_t out_stride;
 } sk_gated_job;
 
-// Computes output panels [begin, end) of ceil(rows / 16).
+// Computes output panels [begin, end) of ceil(rows / 16). Stack as sk_matmul.
 void sk_gated(const sk_gated_job *job, int32_t begin, int32_t end);
 void sk_gated_scalar(const sk_gated_job *job, int32_t begin, int32_t end);
 
