@@ -17,9 +17,12 @@ let kernelSettings: [CSetting] = [
 let package = Package(
     name: "soranji",
     products: [
-        .library(name: "Soranji", targets: ["Soranji"])
+        .library(name: "Soranji", targets: ["Soranji"]),
+        .executable(name: "soranji", targets: ["SoranjiCLI"]),
     ],
-    dependencies: [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
     targets: [
         // SIMD kernels by family, each with a scalar twin; the only C of the project beside thin shims.
         .target(name: "CKernels", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("m")]),
@@ -48,6 +51,15 @@ let package = Package(
             name: "Soranji",
             dependencies: [
                 "CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor", "Tokenizers",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        // The program: argument parsing, terminal, output.
+        .executableTarget(
+            name: "SoranjiCLI",
+            dependencies: [
+                "JSONText", "ModelFiles", "Soranji", "Tokenizers",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -89,6 +101,14 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "SoranjiTests", dependencies: ["Soranji"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CLITests",
+            dependencies: [
+                "JSONText", "Soranji", "SoranjiCLI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swiftSettings
+        ),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -21,8 +21,12 @@ public struct DocumentReader: Sendable {
     ///
     /// Memory: proportional to the file. Time: linear in it (a PDF also takes its program's time).
     public func read(_ path: String) throws(DocumentError) -> Document {
-        let bytes = try path == "-" ? contents(of: STDIN_FILENO, source: path) : contents(ofFile: path)
-        return try read(bytes, source: path)
+        try read(contents(of: path), source: path)
+    }
+
+    /// The bytes of a file as they are; "-" is standard input.
+    package func contents(of path: String) throws(DocumentError) -> [UInt8] {
+        try path == "-" ? contents(of: STDIN_FILENO, source: path) : contents(ofFile: path)
     }
 
     /// Reads a document that is in memory already; `source` names it in errors and gives its extension.

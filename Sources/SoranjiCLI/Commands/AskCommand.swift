@@ -1,0 +1,134 @@
+import ArgumentParser
+import Glibc
+import JSONText
+import Soranji
+
+struct AskCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ask",
+        abstract: "Ask one question, about documents or not.",
+        discussion: """
+            The answer goes to standard output as it is made; progress and the passages that it attended to most go to \
+            standard error. Documents are UTF-8 text, Markdown, HTML (reduced to text) and PDF (with pdftotext). \
+            A prompt that does not fit into the context is refused, never cut.
+
+            Examples:
+              soranji ask --doc report.pdf "Who signed it?"
+              soranji ask --doc a.md --doc b.md --json "Where do they disagree?"
+              echo "Why is the sky blue?" | soranji ask --temperature 0.7 --seed 3
+              curl -s example.org | soranji ask --doc - "What is this page for?"
+            """
+    )
+
+    @OptionGroup(title: "Model") var model: ModelFlags
+    @OptionGroup(title: "Sampling") var sampling: SamplingFlags
+
+    @Option(
+        name: [.short, .customLong("doc")],
+        help: ArgumentHelp("A document to answer from; '-' is standard input. Can be repeated.", valueName: "file"),
+        completion: .file()
+    )
+    var documents: [String] = []
+
+    @Option(help: ArgumentHelp("What the model is told about its task.", valueName: "text"))
+    var system: String?
+
+    @Flag(help: "Print the answer, its sources and all figures as JSON.")
+    var json = false
+
+    @Flag(help: "Print tokens, speeds and how the experts were used.")
+    var stats = false
+
+    @Flag(inversion: .prefixedNo, help: "Show the passages that the answer attended to most.")
+    var sources = true
+
+    @Argument(help: "The question; from standard input when it is left out.")
+    var question: [String] = []
+
+    func validate() throws {
+        if documents.count(where: { $0 == "-" }) > 1 {
+            throw ValidationError("Standard input can be only one of the documents.")
+        }
+        if question.isEmpty || question == ["-"] {
+            if documents.contains("-") {
+                throw ValidationError("Standard input is the document, so the question must be an argument.")
+            }
+            if question.isEmpty, isatty(STDIN_FILENO) == 1 { throw ValidationError("Missing the question.") }
+        } else if question.allSatisfy({ $0.allSatisfy(\.isWhitespace) }) {
+            throw ValidationError("The question is empty.")
+        }
+    }
+
+    func run() throws {
+        let text = try questionText()
+        let read = try documents.map { try DocumentReader().read($0) }
+        let progress = ProgressBar()
+        defer { progress.clear() }
+        let runtime = try model.open(progress: progress)
+        let conversation = Conversation(runtime: runtime)
+        conversation.systemPrompt = system
+        for document in read { conversation.add(document) }
+
+        let output = AnswerOutput(terminal: .standardOutput)
+        let answer = try conversation.ask(
+            text,
+            maximumTokens: sampling.maxTokens,
+            sampling: sampling.options,
+            onProgress: { progress.update($0) },
+            onText: { piece in
+                progress.clear()
+                if !json { output.write(piece) }
+                return true
+            }
+        )
+        progress.clear()
+        defer { runtime.keepExpertUsage() }
+        if json {
+            let report = AnswerReport(answer: answer, documents: read, runtime: runtime, question: text)
+            Terminal.standardOutput.writeLine(report.json(includingExperts: stats).text(indented: true))
+            return
+        }
+        output.finish()
+        let notes = AnswerNotes(answer: answer, documents: read, style: Terminal.standardError.style)
+        var lines: [String] = []
+        if answer.reason == .tokenLimit { lines.append(notes.limit(sampling.maxTokens)) }
+        if sources { lines += notes.sources() }
+        if stats { lines += notes.statistics(runtime) }
+        for line in lines { Terminal.standardError.writeLine(line) }
+    }
+
+    private func questionText() throws -> String {
+        if !question.isEmpty, question != ["-"] { return question.joined(separator: " ") }
+        return try DocumentReader().read("-").text.trimmingWhitespace
+    }
+}
+
+/// Shows an answer while it is made: without white space at its beginning, and with a line end at its end.
+final class AnswerOutput {
+    private let terminal: Terminal
+    private var hasBegun = false
+    private var endsLine = false
+
+    init(terminal: Terminal) { self.terminal = terminal }
+
+    func write(_ piece: String) {
+        let text = hasBegun ? piece : String(piece.drop(while: \.isWhitespace))
+        guard let last = text.last else { return }
+        hasBegun = true
+        endsLine = last.isNewline
+        terminal.write(text)
+    }
+
+    func finish() {
+        if !endsLine { terminal.writeLine() }
+    }
+}
+
+extension String {
+    /// Without white space at either end.
+    var trimmingWhitespace: String {
+        var text = drop(while: \.isWhitespace)
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,253 @@
+import ArgumentParser
+import Glibc
+import Soranji
+
+struct ChatCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chat",
+        abstract: "Talk with a model, about documents or not.",
+        discussion: """
+            Commands in the chat: /doc FILE, /system TEXT, /save FILE, /clear, /stats, /help, /quit. \
+            A backslash at a line's end continues the message, and \"\"\" opens and closes one of several lines. \
+            Ctrl-C stops an answer or drops the line; on an empty line it leaves, as Ctrl-D does. \
+            Lines are kept in $XDG_STATE_HOME/soranji/history; one that begins with a space is not.
+
+            Examples:
+              soranji chat --model model.gguf --doc handbook.md
+              printf 'first question\\nsecond question\\n' | soranji chat
+            """
+    )
+
+    @OptionGroup(title: "Model") var model: ModelFlags
+    @OptionGroup(title: "Sampling") var sampling: SamplingFlags
+
+    @Option(
+        name: [.short, .customLong("doc")],
+        help: ArgumentHelp("A document to talk about. Can be repeated.", valueName: "file"),
+        completion: .file()
+    )
+    var documents: [String] = []
+
+    @Option(help: ArgumentHelp("What the model is told about its task.", valueName: "text"))
+    var system: String?
+
+    @Flag(inversion: .prefixedNo, help: "Show the passages that answers attended to most.")
+    var sources = true
+
+    func validate() throws {
+        if documents.contains("-") {
+            throw ValidationError("Standard input is the conversation, so it cannot be a document.")
+        }
+    }
+
+    func run() throws {
+        let read = try documents.map { try DocumentReader().read($0) }
+        let runtime = try model.open(progress: ProgressBar())
+        let conversation = Conversation(runtime: runtime)
+        conversation.systemPrompt = system
+        for document in read { conversation.add(document) }
+        var chat = Chat(
+            conversation: conversation,
+            maximumTokens: sampling.maxTokens,
+            sampling: sampling.options,
+            showsSources: sources
+        )
+        chat.run()
+    }
+}
+
+/// A conversation at the terminal.
+struct Chat {
+    let conversation: Conversation
+    let maximumTokens: Int
+    let sampling: SamplingOptions
+    let showsSources: Bool
+    private let output = Terminal.standardOutput
+    private let notes = Terminal.standardError
+    private let progress = ProgressBar()
+    private var lastAnswer: Answer?
+    /// What was asked and answered, as it is saved.
+    private var transcript = ChatTranscript()
+
+    init(conversation: Conversation, maximumTokens: Int, sampling: SamplingOptions, showsSources: Bool) {
+        self.conversation = conversation
+        self.maximumTokens = maximumTokens
+        self.sampling = sampling
+        self.showsSources = showsSources
+        transcript.documents = conversation.documents.map(\.source)
+    }
+
+    mutating func run() {
+        let historyPath = UserFolders.state().map { $0 + "/history" }
+        var editor = LineEditor(
+            history: historyPath.map { History(path: $0) } ?? History(),
+            completions: ChatCompletion.lines
+        )
+        if editor.isInteractive { notes.writeLine(greeting) }
+        while let message = nextMessage(&editor, historyPath: historyPath) {
+            guard handle(ChatInput(message)) else { break }
+        }
+        conversation.runtime.keepExpertUsage()
+    }
+
+    private var greeting: String {
+        let runtime = conversation.runtime
+        let style = notes.style
+        return style.bold(runtime.modelName)
+            + style.dim(
+                " · context \(FixedPoint.grouped(runtime.contextTokens)) tokens · /help for commands, Ctrl-D to leave"
+            )
+    }
+
+    /// One message of one or more lines; nil when the person leaves or the input ends.
+    private func nextMessage(_ editor: inout LineEditor, historyPath: String?) -> String? {
+        var assembler = MessageAssembler()
+        while true {
+            switch editor.read(prompt: assembler.isPending ? "… " : "> ") {
+            case .line(let line):
+                guard let message = assembler.feed(line) else { continue }
+                guard editor.isInteractive else { return message }
+                editor.history.add(message)
+                do {
+                    if let historyPath { try editor.history.save(to: historyPath) }
+                } catch {
+                    notes.writeLine(notes.style.dim("the history is not kept: \(error)"))
+                }
+                return message
+            case .interrupted:
+                if !assembler.isPending { return nil }
+                assembler = MessageAssembler()
+            case .end: return assembler.finish()
+            }
+        }
+    }
+
+    /// - Returns: false to leave.
+    private mutating func handle(_ input: ChatInput) -> Bool {
+        do {
+            switch input {
+            case .blank: break
+            case .question(let question): try answer(question)
+            case .document(let path): try addDocument(path)
+            case .system(let text?):
+                conversation.systemPrompt = text
+                notes.writeLine("The next questions are asked with this system prompt.")
+            case .system(nil): notes.writeLine(conversation.systemPrompt ?? "No system prompt was given.")
+            case .save(let path):
+                try transcript.save(to: path, model: conversation.runtime.modelName)
+                notes.writeLine("Saved to \(path).")
+            case .clear:
+                conversation.clear()
+                transcript = ChatTranscript()
+                lastAnswer = nil
+                notes.writeLine("Conversation and documents are forgotten.")
+            case .stats: showStatistics()
+            case .help: for line in Self.help { notes.writeLine(line) }
+            case .mistake(let text): report(Failure(text))
+            case .quit: return false
+            }
+        } catch {
+            report(error)
+        }
+        return true
+    }
+
+    // MARK: Commands
+
+    private mutating func answer(_ question: String) throws {
+        let answerOutput = AnswerOutput(terminal: output)
+        defer { progress.clear() }
+        // The line editor's own prompt stands apart from the answer.
+        let answer = try Interrupt.watch { () throws -> Answer? in
+            do {
+                return try conversation.ask(
+                    question,
+                    maximumTokens: maximumTokens,
+                    sampling: sampling,
+                    onProgress: { step in
+                        if Interrupt.isRequested { throw Stopped() }
+                        progress.update(step)
+                    },
+                    onText: { piece in
+                        progress.clear()
+                        answerOutput.write(piece)
+                        return !Interrupt.isRequested
+                    }
+                )
+            } catch is Stopped {
+                return nil
+            }
+        }
+        progress.clear()
+        guard let answer else {
+            notes.writeLine(notes.style.yellow("Stopped while reading."))
+            return
+        }
+        answerOutput.finish()
+        lastAnswer = answer
+        transcript.turns.append((question, answer.text))
+        let lines = AnswerNotes(answer: answer, documents: conversation.documents, style: notes.style)
+        if answer.reason == .tokenLimit { notes.writeLine(lines.limit(maximumTokens)) }
+        if answer.reason == .cancelled { notes.writeLine(notes.style.yellow("Stopped.")) }
+        if showsSources { for line in lines.sources() { notes.writeLine(line) } }
+        output.writeLine()
+    }
+
+    private mutating func addDocument(_ path: String) throws {
+        var path = path
+        if path.hasPrefix("~/"), let home = UserFolders.variable("HOME") { path = home + path.dropFirst() }
+        if path == "-" { throw Failure("standard input is the conversation, so it cannot be a document") }
+        let document = try DocumentReader().read(path)
+        conversation.add(document)
+        transcript.documents.append(document.source)
+        notes.writeLine("Added \(document.title): \(FixedPoint.bytes(document.byteCount)) of text.")
+    }
+
+    private func showStatistics() {
+        guard let lastAnswer else {
+            notes.writeLine("Nothing was asked yet.")
+            return
+        }
+        let lines = AnswerNotes(answer: lastAnswer, documents: conversation.documents, style: notes.style)
+        for line in lines.statistics(conversation.runtime) { notes.writeLine(line) }
+        let runtime = conversation.runtime
+        notes.writeLine(
+            "  context \(FixedPoint.grouped(conversation.contextTokens)) of \(FixedPoint.grouped(runtime.contextTokens)) tokens, "
+                + FixedPoint.bytes(conversation.contextTokens * runtime.cacheBytesPerToken) + " of keys and values"
+        )
+    }
+
+    private static let help: [String] =
+        TextTable.lines(
+            ChatInput.commands.map { [$0.name + ($0.argument.isEmpty ? "" : " ") + $0.argument, $0.purpose] }
+        )
+        + ["\"\"\" opens and closes a message of several lines; a backslash at a line's end continues it."]
+
+    private func report(_ error: any Error) {
+        progress.clear()
+        notes.writeLine(ErrorReport(error, root: SoranjiCommand.self, style: notes.style).text)
+    }
+
+    /// Ctrl-C while a prompt is read.
+    private struct Stopped: Error {}
+}
+
+/// What was said, for `/save`.
+struct ChatTranscript {
+    var documents: [String] = []
+    var turns: [(question: String, answer: String)] = []
+
+    func markdown(model: String) -> String {
+        var lines = ["# Conversation with \(model)", ""]
+        if !documents.isEmpty { lines += ["Documents:", ""] + documents.map { "- \($0)" } + [""] }
+        for turn in turns {
+            lines += turn.question.split(separator: "\n", omittingEmptySubsequences: false).map { "> \($0)" }
+            lines += ["", turn.answer, ""]
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    func save(to path: String, model: String) throws {
+        try AtomicFile.write(Array(markdown(model: model).utf8), to: path)
+    }
+}

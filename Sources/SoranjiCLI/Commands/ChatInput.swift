@@ -1,0 +1,61 @@
+/// What a line of a chat asks for.
+enum ChatInput: Equatable {
+    case question(String)
+    case document(String)
+    /// A new system prompt; nil shows the present one.
+    case system(String?)
+    case save(String)
+    case clear, stats, help, quit
+    /// Nothing to do.
+    case blank
+    /// A command that is not known, or lacks its argument, and what to say about it.
+    case mistake(String)
+
+    /// The commands with what stands after them and what they do.
+    static let commands: [(name: String, argument: String, purpose: String)] = [
+        ("/doc", "FILE", "add a document for the next questions"),
+        ("/system", "TEXT", "tell the model about its task; without TEXT show what it was told"),
+        ("/save", "FILE", "write the conversation to a Markdown file"),
+        ("/clear", "", "forget the conversation and its documents"),
+        ("/stats", "", "show figures of the last answer and how the experts were used"),
+        ("/help", "", "show this list"),
+        ("/quit", "", "leave; so does Ctrl-D"),
+    ]
+
+    /// Reads a whole message; only the first line of it can be a command.
+    init(_ message: String) {
+        let text = message.trimmingWhitespace
+        guard !text.isEmpty else {
+            self = .blank
+            return
+        }
+        guard text.first == "/", !text.contains("\n") else {
+            self = .question(text)
+            return
+        }
+        let end = text.firstIndex(where: \.isWhitespace) ?? text.endIndex
+        let argument = String(text[end...]).trimmingWhitespace
+        switch text[..<end] {
+        case "/doc": self = argument.isEmpty ? .mistake("/doc needs a file") : .document(Self.unquoted(argument))
+        case "/system": self = .system(argument.isEmpty ? nil : argument)
+        case "/save": self = argument.isEmpty ? .mistake("/save needs a file") : .save(Self.unquoted(argument))
+        case "/clear": self = .clear
+        case "/stats": self = .stats
+        case "/help", "/?": self = .help
+        case "/quit", "/exit", "/q": self = .quit
+        default:
+            // A path or a fraction at the beginning of a question is no command.
+            let name = text[..<end].dropFirst()
+            let isCommand = !name.isEmpty && name.allSatisfy { $0.isASCII && $0.isLetter }
+            self = isCommand ? .mistake("there is no command \(text[..<end]); /help shows them") : .question(text)
+        }
+    }
+
+    /// Files are often pasted or dropped with quotation marks around them.
+    private static func unquoted(_ text: String) -> String {
+        guard text.count >= 2, let first = text.first, first == text.last, first == "\"" || first == "'" else {
+            return text
+        }
+        return String(text.dropFirst().dropLast())
+    }
+}

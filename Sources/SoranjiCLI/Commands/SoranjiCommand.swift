@@ -1,0 +1,23 @@
+import ArgumentParser
+import Soranji
+
+/// The root of the command line.
+struct SoranjiCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "soranji",
+        abstract: "Answers questions from documents with mixture-of-experts language models, on an ordinary CPU.",
+        discussion: """
+            Examples:
+              soranji ask --doc handbook.pdf "How often is the horn sounded?"
+              soranji chat --model model.gguf
+
+            Models that are not bundles yet are imported once, into $SORANJI_CACHE, else $XDG_CACHE_HOME/soranji, else \
+            ~/.cache/soranji. Exit codes: 0 done, 1 failed, 2 wrong command line.
+            """,
+        version: SoranjiVersion.current,
+        subcommands: [
+            AskCommand.self, ChatCommand.self, TokenizeCommand.self, InspectCommand.self, ImportCommand.self,
+            ExpertsCommand.self, ScoreCommand.self, BenchCommand.self,
+        ]
+    )
+}

@@ -1,0 +1,113 @@
+import JSONText
+import Soranji
+
+/// An answer as JSON.
+struct AnswerReport {
+    var answer: Answer
+    var documents: [Document]
+    var runtime: Runtime
+    var question: String
+
+    func json(includingExperts: Bool) -> JSON {
+        let figures = answer.statistics
+        var object = JSON.Object([
+            ("answer", .string(answer.text)),
+            ("stop_reason", .string(answer.reason.rawValue)),
+            ("question", .string(question)),
+            ("model", .string(runtime.modelName)),
+            ("documents", .array(documents.map(document))),
+            ("sources", .array(answer.citations.map(source))),
+            ("prompt_tokens", .integer(Int64(figures.promptTokens))),
+            ("cached_tokens", .integer(Int64(figures.cachedTokens))),
+            ("answer_tokens", .integer(Int64(figures.answerTokens))),
+            ("prefill_seconds", .number(figures.prefillSeconds)),
+            ("prefill_tokens_per_second", .number(figures.prefillTokensPerSecond)),
+            ("decode_seconds", .number(figures.decodeSeconds)),
+            ("decode_tokens_per_second", .number(figures.decodeTokensPerSecond)),
+        ])
+        if includingExperts { object["experts"] = runtime.expertUsage?.json ?? .null }
+        return .object(object)
+    }
+
+    private func document(_ document: Document) -> JSON {
+        [
+            "source": .string(document.source),
+            "title": .string(document.title),
+            "kind": .string(document.kind.rawValue),
+            "bytes": .integer(Int64(document.byteCount)),
+        ]
+    }
+
+    private func source(_ citation: Citation) -> JSON {
+        let passage = citation.passage
+        var object = JSON.Object([
+            ("document", .integer(Int64(citation.documentIndex))),
+            ("source", .string(documents[safely: citation.documentIndex]?.source ?? citation.documentTitle)),
+            ("title", .string(citation.documentTitle)),
+            ("lines", [.integer(Int64(passage.lines.lowerBound)), .integer(Int64(passage.lines.upperBound))]),
+        ])
+        if let page = passage.page { object["page"] = .integer(Int64(page)) }
+        object["bytes"] = [.integer(Int64(passage.bytes.lowerBound)), .integer(Int64(passage.bytes.upperBound))]
+        object["share"] = .number(citation.share)
+        object["excerpt"] = .string(passage.excerpt)
+        return .object(object)
+    }
+}
+
+/// What stands under an answer for people.
+struct AnswerNotes {
+    var answer: Answer
+    var documents: [Document]
+    var style: Style
+
+    /// Where the answer comes from: the passages that it attended to most.
+    func sources() -> [String] {
+        guard !answer.citations.isEmpty else { return [] }
+        var lines = ["", style.bold("Attended to most:")]
+        for citation in answer.citations {
+            let source = documents[safely: citation.documentIndex]?.source ?? citation.documentTitle
+            let share = "\(FixedPoint.text(citation.share * 100, places: 0))%"
+            lines.append("  \(style.cyan(place(source, citation.passage)))  \(style.dim(share))")
+            lines.append("    \(citation.passage.excerpt)")
+        }
+        return lines
+    }
+
+    /// `handbook.md:12-14`, as editors and compilers write it; pages before lines where there are any.
+    private func place(_ source: String, _ passage: Passage) -> String {
+        let name = source == "-" ? "standard input" : source
+        let lines =
+            passage.lines.count == 1
+            ? "\(passage.lines.lowerBound)" : "\(passage.lines.lowerBound)-\(passage.lines.upperBound)"
+        return passage.page.map { "\(name), page \($0)" } ?? "\(name):\(lines)"
+    }
+
+    func limit(_ tokens: Int) -> String {
+        style.yellow("The answer was ended after \(FixedPoint.grouped(tokens)) tokens; --max-tokens allows more.")
+    }
+
+    func statistics(_ runtime: Runtime) -> [String] {
+        let figures = answer.statistics
+        let read = figures.promptTokens - figures.cachedTokens
+        var lines = [
+            "",
+            style.bold("Figures:"),
+            "  prompt  \(FixedPoint.grouped(figures.promptTokens)) tokens, of which "
+                + "\(FixedPoint.grouped(figures.cachedTokens)) were cached",
+            "  read    \(FixedPoint.grouped(read)) tokens in \(FixedPoint.duration(figures.prefillSeconds)): "
+                + "\(FixedPoint.text(figures.prefillTokensPerSecond, places: 1)) tokens/s",
+            "  wrote   \(FixedPoint.grouped(figures.answerTokens)) tokens in "
+                + "\(FixedPoint.duration(figures.decodeSeconds)): "
+                + "\(FixedPoint.text(figures.decodeTokensPerSecond, places: 1)) tokens/s",
+        ]
+        if let usage = runtime.expertUsage {
+            lines += ["", style.bold("Experts:")] + UsageTable(usage: usage, modality: nil).lines().map { "  " + $0 }
+        }
+        return lines
+    }
+}
+
+extension Array {
+    /// The element, or nil outside the array.
+    subscript(safely index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
+}
