@@ -32,7 +32,6 @@ public final class Conversation {
     public private(set) var documents: [Document] = []
     public private(set) var messages: [Message] = []
     private var pendingDocuments: [Document] = []
-    private static let probedTokens = 32
     private var table: PageTable
 
     public init(runtime: Runtime) {
@@ -92,23 +91,18 @@ public final class Conversation {
 
         var detokenizer = StreamingDetokenizer(tokenizer)
         var text = ""
-        let runner = runtime.runner
-        let probe = documents.isEmpty ? nil : try runner.makeProbe()
-        defer { runner.probe = nil }
-        var answered = 0
+        let probes = documents.isEmpty ? nil : try runtime.makeProbes()
         let result = try runtime.generate(
             prompt: prompt,
             table: &table,
             maximumTokens: maximumTokens,
             sampling: sampling,
             stopTokens: tokenizer.endOfGenerationTokens,
+            probes: probes,
             onProgress: onProgress
         ) { token in
             let piece = detokenizer.push(token)
             text += piece
-            answered += 1
-            // The first words of an answer carry its fact; looking at more only costs time.
-            runner.probe = answered <= Self.probedTokens ? probe : nil
             return piece.isEmpty ? true : try onText(piece)
         }
         let tail = detokenizer.flush()
@@ -120,9 +114,9 @@ public final class Conversation {
         pendingDocuments = []
         runtime.prefixes.insert(table)
         let citations =
-            probe.map { probe in
+            probes.map { probes in
                 Citations(prompt: encoded.text, tokenRanges: encoded.ranges, documents: documents)
-                    .find(shares: probe.shares(positions: prompt.count))
+                    .find(shares: probes.evidence(positions: prompt.count, answerTokens: result.tokens.count))
             } ?? []
         return Answer(
             text: text.trimmingCharacters(in: .whitespacesAndNewlines),
@@ -181,6 +175,10 @@ extension Document {
 }
 
 extension Runtime {
+    func makeProbes() throws -> AnswerProbes {
+        AnswerProbes(answer: try runner.makeProbe(), baseline: try runner.makeProbe())
+    }
+
     func requireTokenizer() throws -> Tokenizer {
         guard let tokenizer else { throw RuntimeError.noTokenizer(bundleFolder) }
         return tokenizer

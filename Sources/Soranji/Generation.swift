@@ -94,6 +94,7 @@ extension Runtime {
     /// - Parameters:
     ///   - prompt: all tokens of the context; those that `table` holds already are not computed again.
     ///   - stopTokens: ids that end the answer (not part of it).
+    ///   - probes: record where the attention of the answer's first tokens falls, and of the prompt's last ones.
     ///   - onToken: called with each token; return false to stop.
     /// - Returns: the answer's ids, why it ended, and figures.
     func generate(
@@ -102,6 +103,7 @@ extension Runtime {
         maximumTokens: Int,
         sampling: SamplingOptions,
         stopTokens: Set<Int32>,
+        probes: AnswerProbes? = nil,
         onProgress: (PrefillProgress) throws -> Void,
         onToken: (Int32) throws -> Bool
     ) throws -> (tokens: [Int32], reason: StopReason, statistics: GenerationStatistics) {
@@ -128,9 +130,19 @@ extension Runtime {
             )
         }
         try onProgress(progress(0))
-        try prefill(prompt[cached...], table: &table, onProgress: { try onProgress(progress($0)) }) { logits in
-            next = sampler.sample(logits)
+        defer { runner.probe = nil }
+        // With probes the prompt's last tokens go alone; the results are the same bytes.
+        let bulkEnd = max(cached, prompt.count - (probes == nil ? 0 : AnswerProbes.baselineTokens))
+        try prefill(prompt[cached..<bulkEnd], table: &table, onProgress: { try onProgress(progress($0)) }) { logits in
+            if bulkEnd == prompt.count { next = sampler.sample(logits) }
         }
+        runner.probe = probes?.baseline
+        for index in bulkEnd..<prompt.count {
+            try prefill(prompt[index...index], table: &table, onProgress: { _ in }) { logits in
+                if index == prompt.count - 1 { next = sampler.sample(logits) }
+            }
+        }
+        if bulkEnd < prompt.count { try onProgress(progress(prompt.count - cached)) }
         let prefillEnd = clock.now
         statistics.prefillSeconds = seconds(start.duration(to: prefillEnd))
 
@@ -147,6 +159,7 @@ extension Runtime {
                 break
             }
             guard answer.count < maximumTokens else { break }
+            runner.probe = answer.count <= AnswerProbes.answerTokens ? probes?.answer : nil
             var token = next
             try withUnsafePointer(to: &token) { pointer in
                 try runner.append(UnsafeBufferPointer(start: pointer, count: 1), to: &table, logits: .last) {
@@ -157,6 +170,27 @@ extension Runtime {
         statistics.answerTokens = answer.count
         statistics.decodeSeconds = seconds(prefillEnd.duration(to: clock.now))
         return (answer, reason, statistics)
+    }
+}
+
+/// Where an answer's attention falls, and where attention falls anyway.
+///
+/// A model attends to some places whatever it is asked: the end of the document, headings. What the prompt's last tokens
+/// (the template's own words) attend to is taken off what the answer's first tokens attend to; the rest is evidence.
+struct AnswerProbes {
+    /// The first words of an answer carry its fact; looking at more only costs time.
+    static let answerTokens = 32
+    static let baselineTokens = 3
+
+    let answer: AttentionProbe
+    let baseline: AttentionProbe
+
+    /// Evidence per span of the prompt's positions.
+    func evidence(positions: Int, answerTokens: Int) -> [Float] {
+        let probed = Float(max(1, min(answerTokens - 1, Self.answerTokens)))
+        return zip(answer.shares(positions: positions), baseline.shares(positions: positions)).map {
+            max(0, $0 / probed - $1 / Float(Self.baselineTokens))
+        }
     }
 }
 

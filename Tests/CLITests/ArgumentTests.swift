@@ -37,19 +37,19 @@ struct ArgumentTests {
         ["--min-p", "1"], ["--repetition-penalty", "0"], ["--repetition-penalty", "inf"], ["--top-k", "-1"],
         ["--max-tokens", "0"], ["--seed", "-1"], ["--seed", "x"],
     ])
-    func refusesSamplingOptions(_ arguments: [String]) {
-        #expect(throws: (any Error).self) { try SamplingOptions.parse(arguments) }
+    func refusesSamplingFlags(_ arguments: [String]) {
+        #expect(throws: (any Error).self) { try SamplingFlags.parse(arguments) }
     }
 
     @Test func readsSharedOptions() throws {
-        let sampling = try SamplingOptions.parse([
+        let sampling = try SamplingFlags.parse([
             "--temperature", "0.7", "--top-k", "40", "--seed", "18446744073709551615",
         ])
         #expect(sampling.temperature == 0.7 && sampling.topK == 40 && sampling.seed == .max)
-        let model = try ModelOptions.parse(["-m", "a.gguf", "--threads", "2", "--context", "32K"])
+        let model = try ModelFlags.parse(["-m", "a.gguf", "--threads", "2", "--context", "32K"])
         #expect(model.model == "a.gguf" && model.threads == 2 && model.context?.tokens == 32768)
         for wrong in [["-m", ""], ["-m", "a", "-t", "0"], ["-m", "a", "-t", "5000"], ["-m", "a", "-c", "0"], []] {
-            #expect(throws: (any Error).self) { try ModelOptions.parse(wrong) }
+            #expect(throws: (any Error).self) { try ModelFlags.parse(wrong) }
         }
     }
 }

@@ -25,7 +25,7 @@ private final class Program {
     /// The program lies beside the test bundle.
     static let path: String = {
         var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = buffer.withUnsafeMutableBytes { readlink("/proc/self/exe", $0.baseAddress, $0.count) }
+        let count = buffer.withUnsafeMutableBytes { $0.baseAddress.map { readlink("/proc/self/exe", $0, 4096) } ?? 0 }
         let executable = String(decoding: buffer[..<max(count, 0)], as: UTF8.self)
         return String(executable[..<(executable.lastIndex(of: "/") ?? executable.startIndex)]) + "/soranji"
     }()
@@ -58,7 +58,7 @@ private final class Program {
 /// A checkpoint with experts and without a tokenizer, from the tests of the models.
 private let checkpoint: String = {
     let tests = String(#filePath.split(separator: "/CLITests/")[0])
-    return (tests.hasPrefix("/") ? tests : "/" + tests) + "/ModelsTests/Fixtures/goldens/olmoe_tiny"
+    return (tests.hasPrefix("/") ? tests : "/" + tests) + "/ModelsTests/Fixtures/goldens/olmoe"
 }()
 
 struct UsageTests {
