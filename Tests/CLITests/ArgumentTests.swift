@@ -48,7 +48,7 @@ struct ArgumentTests {
         #expect(sampling.temperature == 0.7 && sampling.topK == 40 && sampling.seed == .max)
         let model = try ModelFlags.parse(["-m", "a.gguf", "--threads", "2", "--context", "32K"])
         #expect(model.model == "a.gguf" && model.threads == 2 && model.context?.tokens == 32768)
-        for wrong in [["-m", ""], ["-m", "a", "-t", "0"], ["-m", "a", "-t", "5000"], ["-m", "a", "-c", "0"], []] {
+        for wrong in [["-m", ""], ["-m", "a", "-t", "0"], ["-m", "a", "-t", "5000"], ["-m", "a", "-c", "0"]] {
             #expect(throws: (any Error).self) { try ModelFlags.parse(wrong) }
         }
     }

@@ -68,7 +68,7 @@ struct UsageTests {
         (["score"], "error: Give either --tokens or --file.", "hint: soranji score --help"),
         (["score", "--tokens", "1,x"], "'x' is not a token id", "hint: soranji score --help"),
         (
-            ["score", "--tokens", "1", "--top", "-1"], "error: --top must be from 0 to 1000",
+            ["score", "--tokens", "1", "--top=-1"], "error: --top must be from 0 to 1000",
             "hint: soranji score --help"
         ),
         (
@@ -76,7 +76,7 @@ struct UsageTests {
             "hint: soranji score --help"
         ),
         (
-            ["ask", "--temperature", "-1", "x"], "error: --temperature must be from 0 to 10, not -1.0.",
+            ["ask", "--temperature=-1", "x"], "error: --temperature must be from 0 to 10, not -1.0.",
             "hint: soranji ask --help"
         ),
         (
@@ -119,7 +119,7 @@ struct UsageTests {
         #expect(result.errors.isEmpty)
         #expect(!result.output.isEmpty)
         let help = result.output.split(separator: "\n")
-        if !arguments.contains("bash") { #expect(help.allSatisfy { $0.count <= 80 }) }
+        if !arguments.contains("bash") { #expect(help.allSatisfy { $0.count <= 100 }) }
     }
 
     @Test func failuresEndWithOneAndAHint() throws {
