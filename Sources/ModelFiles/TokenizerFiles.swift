@@ -54,3 +54,10 @@ enum TokenizerFiles {
         }
     }
 }
+
+extension BundleManifest {
+    /// Whether the bundle can read text: settings alone are no vocabulary.
+    package var hasVocabulary: Bool {
+        tokenizerFiles.contains { ["tokenizer.json", "tokenizer.model", TokenizerFiles.ggufName].contains($0) }
+    }
+}

@@ -53,10 +53,7 @@ public final class Runtime {
         architecture = bundle.architecture
         decoder = try Decoder(bundle: bundle)
         // A checkpoint without a vocabulary may still bring settings; it is scored by token ids.
-        let hasVocabulary = bundle.manifest.tokenizerFiles.contains {
-            ["tokenizer.json", "tokenizer.model", "tokenizer.gguf.json"].contains($0)
-        }
-        tokenizer = hasVocabulary ? try Tokenizer.load(folder: bundleFolder) : nil
+        tokenizer = bundle.manifest.hasVocabulary ? try Tokenizer.load(folder: bundleFolder) : nil
         template = try tokenizer?.chatTemplate.map { try ChatTemplate(source: $0) }
         if let tokenizer, tokenizer.vocabularySize > decoder.configuration.vocabularySize {
             throw RuntimeError.tokenizerMismatch(

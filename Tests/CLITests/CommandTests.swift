@@ -119,7 +119,9 @@ struct UsageTests {
         #expect(result.errors.isEmpty)
         #expect(!result.output.isEmpty)
         let help = result.output.split(separator: "\n")
-        if !arguments.contains("bash") { #expect(help.allSatisfy { $0.count <= 100 }) }
+        // The usage line lists every flag; the rest is wrapped.
+        let wrapped = help.filter { !$0.hasPrefix("USAGE") }
+        if !arguments.contains("bash") { #expect(wrapped.allSatisfy { $0.count <= 100 }) }
     }
 
     @Test func failuresEndWithOneAndAHint() throws {

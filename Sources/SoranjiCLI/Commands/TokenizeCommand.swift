@@ -130,7 +130,7 @@ enum TokenText {
 enum TokenizerAccess {
     static func load(folder: String) throws -> Tokenizer {
         let bundle = try Bundle(path: folder)
-        guard !bundle.manifest.tokenizerFiles.isEmpty else { throw RuntimeError.noTokenizer(folder) }
+        guard bundle.manifest.hasVocabulary else { throw RuntimeError.noTokenizer(folder) }
         return try Tokenizer.load(folder: folder)
     }
 
