@@ -42,7 +42,10 @@ enum PythonNumber {
         var buffer = [CChar](repeating: 0, count: 512 + precision)
         let count = withVaList([Int32(clamping: precision), value]) { vsnprintf(&buffer, buffer.count, format, $0) }
         guard count >= 0 else { return "" }
-        return String(decoding: buffer.prefix(min(Int(count), buffer.count - 1)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return String(
+            decoding: buffer.prefix(min(Int(count), buffer.count - 1)).map(UInt8.init(bitPattern:)),
+            as: UTF8.self
+        )
     }
 
     /// `round(value, digits)`.
@@ -88,7 +91,9 @@ enum PythonNumber {
             radix = 10
             if body.hasPrefix("0"), !body.allSatisfy({ $0 == "0" || $0 == "_" }) { return nil }
         }
-        guard let digits = withoutUnderscores(body), let first = digits.first, first != "+", first != "-" else { return nil }
+        guard let digits = withoutUnderscores(body), let first = digits.first, first != "+", first != "-" else {
+            return nil
+        }
         return Int((isNegative ? "-" : "") + digits, radix: radix)
     }
 

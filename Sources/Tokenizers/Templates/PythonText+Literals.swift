@@ -38,7 +38,11 @@ extension PythonText {
             default:
                 output += "\\"
                 // Python escapes what is not ASCII before it looks for escapes.
-                if escape.isASCII { output.unicodeScalars.append(escape) } else { output += numeric(escape).dropFirst() }
+                if escape.isASCII {
+                    output.unicodeScalars.append(escape)
+                } else {
+                    output += numeric(escape).dropFirst()
+                }
             }
         }
         return output

@@ -17,7 +17,14 @@ enum PythonText {
         return left.utf8.lexicographicallyPrecedes(right.utf8) ? -1 : 1
     }
 
-    static func count(_ text: String) -> Int { text.unicodeScalars.count }
+    /// Scalars: the bytes of UTF-8 that continue none.
+    static func count(_ text: String) -> Int {
+        withBytes(text) { bytes in
+            var count = 0
+            for byte in bytes { count &+= byte & 0xC0 == 0x80 ? 0 : 1 }
+            return count
+        }
+    }
 
     /// Byte offsets of the occurrences of `needle` that do not overlap, from the left.
     static func occurrences(of needle: String, in text: String, limit: Int = .max) -> [Int] {
@@ -190,7 +197,9 @@ enum PythonText {
         let cuts = occurrences(of: old, in: text, limit: limit)
         if cuts.isEmpty { return text }
         let (added, overflow) = cuts.count.multipliedReportingOverflow(by: new.utf8.count)
-        guard !overflow, added <= maximum - min(maximum, text.utf8.count - cuts.count * old.utf8.count) else { return nil }
+        guard !overflow, added <= maximum - min(maximum, text.utf8.count - cuts.count * old.utf8.count) else {
+            return nil
+        }
         return pieces(text, cuts, width: old.utf8.count).joined(separator: new)
     }
 }

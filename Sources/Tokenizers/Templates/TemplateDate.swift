@@ -45,7 +45,8 @@ package struct TemplateDate: Sendable, Equatable {
     private var dayNumber: Int {
         let shiftedYear = month > 2 ? year : year - 1
         let shiftedMonth = (month + 9) % 12
-        let leapDays = shiftedYear.floorDivided(by: 4) - shiftedYear.floorDivided(by: 100) + shiftedYear.floorDivided(by: 400)
+        let leapDays =
+            shiftedYear.floorDivided(by: 4) - shiftedYear.floorDivided(by: 100) + shiftedYear.floorDivided(by: 400)
         return shiftedYear * 365 + leapDays + (shiftedMonth * 153 + 2) / 5 + day - 1
     }
 

@@ -45,9 +45,9 @@ package struct TemplateLimits: Sendable {
     /// Bytes of template source.
     package var sourceBytes = 1 << 20
     /// Levels of syntax inside one another (expressions and blocks together).
-    package var syntaxDepth = 100
+    package var syntaxDepth = 80
     /// Levels being evaluated at once: syntax plus macro calls. Bounds the stack.
-    package var evaluationDepth = 600
+    package var evaluationDepth = 400
     /// Lists and dictionaries inside one another.
     package var valueDepth = 150
     /// Units of work, each well under a microsecond: one per construct evaluated or element handled, one per 16 to 256

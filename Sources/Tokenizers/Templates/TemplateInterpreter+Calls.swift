@@ -60,7 +60,9 @@ extension TemplateInterpreter {
                 scope[parameter.symbol] = value
             } else {
                 // A default may refer to itself: then it finds nothing rather than a variable around the macro.
-                scope[parameter.symbol] = .undefined(TemplateUndefined("parameter '\(parameter.name)' was not provided"))
+                scope[parameter.symbol] = .undefined(
+                    TemplateUndefined("parameter '\(parameter.name)' was not provided")
+                )
                 if let fallback = parameter.fallback { scope[parameter.symbol] = try evaluate(fallback, in: scope) }
             }
         }

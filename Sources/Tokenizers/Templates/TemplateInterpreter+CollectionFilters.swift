@@ -23,7 +23,9 @@ extension TemplateInterpreter {
             var unique: [TemplateValue] = []
             for element in try elements(of: value) {
                 let key = try sortKey(try attributePath(values[1], of: element), values[0])
-                guard try isKey(key) else { throw TemplateError("unique cannot compare values of type '\(key.typeName)'") }
+                guard try isKey(key) else {
+                    throw TemplateError("unique cannot compare values of type '\(key.typeName)'")
+                }
                 if seen.insert(TemplateKey(key)).inserted { unique.append(element) }
             }
             return try iterator(unique)
@@ -63,7 +65,8 @@ extension TemplateInterpreter {
     }
 
     /// What values are compared by: strings in lower case unless asked otherwise.
-    private func sortKey(_ value: TemplateValue, _ caseSensitive: TemplateValue?) throws(TemplateError) -> TemplateValue {
+    private func sortKey(_ value: TemplateValue, _ caseSensitive: TemplateValue?) throws(TemplateError) -> TemplateValue
+    {
         guard !(caseSensitive?.isTrue ?? false), let text = value.text else { return value }
         try chargeText(bytes: text.utf8.count)
         return .string(PythonText.lowercased(text))
@@ -122,7 +125,8 @@ extension TemplateInterpreter {
         return try list(try sorted(keyed, values[2]?.isTrue ?? false))
     }
 
-    private func grouped(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue {
+    private func grouped(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue
+    {
         let values = try arguments.bind("groupby", ["attribute", "default", "case_sensitive"], required: 1)
         func plainKey(_ element: TemplateValue) throws(TemplateError) -> TemplateValue {
             try attributePath(values[0], of: element, fallback: values[1])
@@ -162,9 +166,11 @@ extension TemplateInterpreter {
         let rest = TemplateArguments(Array(arguments.positional.dropFirst()), named: arguments.named)
         for element in try elements(of: value) {
             try charge(1)
-            results.append(try descend { () throws(TemplateError) in
-                try apply(name, TemplateFilter(name), to: element, rest)
-            })
+            results.append(
+                try descend { () throws(TemplateError) in
+                    try apply(name, TemplateFilter(name), to: element, rest)
+                }
+            )
         }
         return try iterator(results)
     }

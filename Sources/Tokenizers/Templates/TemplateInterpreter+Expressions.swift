@@ -17,7 +17,9 @@ extension TemplateInterpreter {
         return values
     }
 
-    private func value(of expression: TemplateExpression, in scope: TemplateScope) throws(TemplateError) -> TemplateValue {
+    private func value(of expression: TemplateExpression, in scope: TemplateScope) throws(TemplateError)
+        -> TemplateValue
+    {
         switch expression.kind {
         case .literal(let literal): return value(of: literal)
         case .name(let number): return variable(number, in: scope)
@@ -169,7 +171,9 @@ extension TemplateInterpreter {
             try charge(container.weight + value.weight)
             return PythonText.contains(text, part)
         case .dictionary(let dictionary):
-            guard try isKey(value) else { throw TemplateError("a value of type '\(value.typeName)' is no dictionary key") }
+            guard try isKey(value) else {
+                throw TemplateError("a value of type '\(value.typeName)' is no dictionary key")
+            }
             return dictionary[value] != nil
         case .range(let range):
             guard let number = value.number, let whole = Int(exactly: number), range.count > 0 else { return false }

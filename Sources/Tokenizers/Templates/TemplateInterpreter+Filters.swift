@@ -101,7 +101,8 @@ extension TemplateInterpreter {
         }
         if !batch.isEmpty {
             if let fill = values[1], batch.count < size {
-                if case .none = fill {} else {
+                if case .none = fill {
+                } else {
                     try chargeElements(size)
                     batch += Array(repeating: fill, count: size - batch.count)
                 }
@@ -113,7 +114,9 @@ extension TemplateInterpreter {
 
     private func slices(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue {
         let values = try arguments.bind("slice", ["slices", "fill_with"], required: 1)
-        guard let count = values[0]?.index, count != 0 else { throw TemplateError("slice needs a whole number but zero") }
+        guard let count = values[0]?.index, count != 0 else {
+            throw TemplateError("slice needs a whole number but zero")
+        }
         let all = try elements(of: value)
         var slices: [TemplateValue] = []
         var offset = 0

@@ -33,7 +33,8 @@ extension TemplateInterpreter {
         }
     }
 
-    private func integer(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue {
+    private func integer(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue
+    {
         let values = try arguments.bind("int", ["default", "base"])
         let fallback = values[0] ?? .integer(0)
         guard let base = (values[1] ?? .integer(10)).index else { throw TemplateError("int needs a whole base") }
@@ -56,7 +57,8 @@ extension TemplateInterpreter {
         }
     }
 
-    private func rounded(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue {
+    private func rounded(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue
+    {
         let values = try arguments.bind("round", ["precision", "method"])
         let method = try text(values[1] ?? .string("common"))
         guard ["common", "ceil", "floor"].contains(method) else {
@@ -65,7 +67,9 @@ extension TemplateInterpreter {
         let precision = values[0] ?? .integer(0)
         var digits = precision.index
         if method == "common", case .none = precision { digits = 0 }
-        guard let digits, let number = value.number else { throw TemplateError("round needs a number and a whole precision") }
+        guard let digits, let number = value.number else {
+            throw TemplateError("round needs a number and a whole precision")
+        }
         guard method == "common" else {
             let scale = pow(10, Double(digits))
             let scaled = number * scale

@@ -53,7 +53,9 @@ extension TemplateInterpreter {
     }
 
     private func symbol(_ name: String) throws(TemplateError) -> Int {
-        guard let symbol = symbols.known(name) else { throw TemplateError("the name '\(name)' is not in the table of names") }
+        guard let symbol = symbols.known(name) else {
+            throw TemplateError("the name '\(name)' is not in the table of names")
+        }
         return symbol
     }
 
@@ -76,7 +78,9 @@ extension TemplateInterpreter {
         caller: TemplateMacroDefinition,
         in scope: TemplateScope
     ) throws(TemplateError) {
-        guard case .call(let base, let arguments) = call.kind else { throw TemplateError("a call block without a call") }
+        guard case .call(let base, let arguments) = call.kind else {
+            throw TemplateError("a call block without a call")
+        }
         let callee = try evaluate(base, in: scope)
         var values = try evaluate(arguments, in: scope)
         values.named.append(("caller", try macro(caller, in: scope)))
@@ -94,7 +98,9 @@ extension TemplateInterpreter {
         case .name(let number): scope[number] = value
         case .attribute(let number, let name):
             guard case .namespace(let namespace)? = scope[number] else {
-                throw TemplateError("cannot set '\(symbols.names[number]).\(name)': only attributes of a namespace can be set")
+                throw TemplateError(
+                    "cannot set '\(symbols.names[number]).\(name)': only attributes of a namespace can be set"
+                )
             }
             try charge(namespace.attributes.count / 8 + 1)
             namespace[name] = value

@@ -44,14 +44,17 @@ extension TemplateInterpreter {
         case .trim:
             let chars = try arguments.bind("trim", ["chars"])[0] ?? .none
             var set: String?
-            if case .none = chars {} else {
+            if case .none = chars {
+            } else {
                 guard let text = chars.text else { throw TemplateError("trim needs a string of characters") }
                 set = text
             }
             return try same(PythonText.stripped(try text(value), set))
         case .center:
             let width = try arguments.bind("center", ["width"])[0] ?? .integer(80)
-            return try callText("center", try text(value), TemplateArguments([width])) { isMarkup ? .markup($0) : .string($0) }
+            return try callText("center", try text(value), TemplateArguments([width])) {
+                isMarkup ? .markup($0) : .string($0)
+            }
         default: break
         }
         _ = try arguments.bind(filter.rawValue, [])
@@ -80,7 +83,9 @@ extension TemplateInterpreter {
         case .none: break
         case .string(let text), .markup(let text): writer.indentation = text
         case let indent:
-            guard let width = indent.index, width <= 1024 else { throw TemplateError("tojson needs a small whole indent") }
+            guard let width = indent.index, width <= 1024 else {
+                throw TemplateError("tojson needs a small whole indent")
+            }
             writer.indentation = String(repeating: " ", count: max(0, width))
         }
         if writer.indentation != nil { writer.itemSeparator = "," }
@@ -102,13 +107,16 @@ extension TemplateInterpreter {
         return writer.output
     }
 
-    private func indented(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue {
+    private func indented(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue
+    {
         let values = try arguments.bind("indent", ["width", "first", "blank"])
         let indentation: String
         switch values[0] ?? .integer(4) {
         case .string(let text), .markup(let text): indentation = text
         case let width:
-            guard let width = width.index, width <= 1 << 16 else { throw TemplateError("indent needs a small whole width") }
+            guard let width = width.index, width <= 1 << 16 else {
+                throw TemplateError("indent needs a small whole width")
+            }
             indentation = String(repeating: " ", count: max(0, width))
         }
         guard let text = value.text else { throw TemplateError("indent needs a string, not '\(value.typeName)'") }
@@ -126,20 +134,25 @@ extension TemplateInterpreter {
         return .string(result)
     }
 
-    private func truncated(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError) -> TemplateValue {
+    private func truncated(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateError)
+        -> TemplateValue
+    {
         let values = try arguments.bind("truncate", ["length", "killwords", "end", "leeway"])
         guard let text = value.text, let length = (values[0] ?? .integer(255)).index,
             let end = (values[2] ?? .string("...")).text
         else { throw TemplateError("truncate needs a string, a whole length and a string as its end") }
         var leeway = 5
         if let given = values[3] {
-            if case .none = given {} else {
+            if case .none = given {
+            } else {
                 guard let number = given.index else { throw TemplateError("truncate needs a whole leeway") }
                 leeway = number
             }
         }
         let endCount = PythonText.count(end)
-        guard length >= endCount, leeway >= 0 else { throw TemplateError("truncate needs a length of at least its end's") }
+        guard length >= endCount, leeway >= 0 else {
+            throw TemplateError("truncate needs a length of at least its end's")
+        }
         try chargePass(text.utf8.count)
         let scalars = text.unicodeScalars
         let (longest, overflow) = length.addingReportingOverflow(leeway)

@@ -84,7 +84,8 @@ extension TemplateInterpreter {
         switch name {
         case "upper": PythonText.uppercased(text)
         case "lower": PythonText.lowercased(text)
-        case "casefold": PythonText.lowercased(text).unicodeScalars.reduce(into: "") { $0 += $1 == "ß" ? "ss" : String($1) }
+        case "casefold":
+            PythonText.lowercased(text).unicodeScalars.reduce(into: "") { $0 += $1 == "ß" ? "ss" : String($1) }
         case "capitalize": PythonText.capitalized(text)
         case "title": PythonText.titled(text)
         case "swapcase": PythonText.caseSwapped(text)
@@ -145,7 +146,8 @@ extension TemplateInterpreter {
         let pieces =
             fromRight
             ? PythonText.splitFromRight(text, separator, limit: 1) : PythonText.split(text, separator, limit: 1)
-        let parts = pieces.count == 2 ? [pieces[0], separator, pieces[1]] : fromRight ? ["", "", text] : [text, "", ""]
+        let parts =
+            pieces.count == 2 ? [pieces[0], separator, pieces[1]] : fromRight ? ["", "", text] : [text, "", ""]
         return try tuple(parts.map(wrap))
     }
 
@@ -158,7 +160,9 @@ extension TemplateInterpreter {
                 throw TemplateError("\(name)() needs a string or a tuple of strings, not '\(candidate.typeName)'")
             }
             guard let part = part.text else { continue }
-            if name == "startswith" ? PythonText.hasPrefix(part, edge) : PythonText.hasSuffix(part, edge) { return true }
+            if name == "startswith" ? PythonText.hasPrefix(part, edge) : PythonText.hasSuffix(part, edge) {
+                return true
+            }
         }
         return false
     }
@@ -193,7 +197,9 @@ extension TemplateInterpreter {
                 if needle.isEmpty { return PythonText.count(part) + 1 }
                 return PythonText.occurrences(of: needle, in: part).count
             }
-            found = Self.place(of: needle, in: part, last: name.utf8.first == UInt8(ascii: "r")).map { $0 + window.start }
+            found = Self.place(of: needle, in: part, last: name.utf8.first == UInt8(ascii: "r")).map {
+                $0 + window.start
+            }
         }
         if let found { return found }
         if isCount { return 0 }
@@ -292,7 +298,10 @@ extension TemplateInterpreter {
         case "zfill":
             let signed = text.utf8.first == UInt8(ascii: "-") || text.utf8.first == UInt8(ascii: "+")
             let sign = signed ? PythonText.slice(text, 0..<1) : ""
-            return wrap(sign + String(repeating: fill, count: missing) + PythonText.slice(text, sign.utf8.count..<text.utf8.count))
+            return wrap(
+                sign + String(repeating: fill, count: missing)
+                    + PythonText.slice(text, sign.utf8.count..<text.utf8.count)
+            )
         default:
             // Python puts the odd space on the left when the width is odd too.
             let left = missing / 2 + (missing & width & 1)

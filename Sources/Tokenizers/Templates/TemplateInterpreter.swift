@@ -44,7 +44,7 @@ final class TemplateInterpreter {
     func chargePass(_ bytes: Int) throws(TemplateError) { try charge(bytes / 256) }
 
     /// Pays for looking up the properties of every scalar of a text.
-    func chargeScalars(_ bytes: Int) throws(TemplateError) { try charge(bytes / 16) }
+    func chargeScalars(_ bytes: Int) throws(TemplateError) { try charge(bytes / 8) }
 
     /// Pays for a text before it is made.
     func chargeText(bytes: Int) throws(TemplateError) {

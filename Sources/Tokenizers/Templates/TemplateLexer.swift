@@ -1,66 +1,3 @@
-/// A token of the template language.
-struct TemplateToken: Equatable {
-    enum Kind: Equatable {
-        case data(String)
-        case blockBegin, blockEnd, variableBegin, variableEnd
-        case name(String)
-        case string(String)
-        case integer(Int)
-        case float(Double)
-        case symbol(Symbol)
-        case end
-    }
-
-    enum Symbol: String {
-        case add = "+"
-        case subtract = "-"
-        case divide = "/"
-        case floorDivide = "//"
-        case multiply = "*"
-        case modulo = "%"
-        case power = "**"
-        case tilde = "~"
-        case leftBracket = "["
-        case rightBracket = "]"
-        case leftParenthesis = "("
-        case rightParenthesis = ")"
-        case leftBrace = "{"
-        case rightBrace = "}"
-        case equal = "=="
-        case notEqual = "!="
-        case greater = ">"
-        case greaterOrEqual = ">="
-        case less = "<"
-        case lessOrEqual = "<="
-        case assign = "="
-        case dot = "."
-        case colon = ":"
-        case pipe = "|"
-        case comma = ","
-        case semicolon = ";"
-    }
-
-    let kind: Kind
-    let position: TemplatePosition
-
-    /// For messages.
-    var spelling: String {
-        switch kind {
-        case .data: "text"
-        case .blockBegin: "{%"
-        case .blockEnd: "%}"
-        case .variableBegin: "{{"
-        case .variableEnd: "}}"
-        case .name(let name): name
-        case .string(let value): "\"\(value.prefix(40))\""
-        case .integer(let value): String(value)
-        case .float(let value): "\(value)"
-        case .symbol(let symbol): symbol.rawValue
-        case .end: "end of template"
-        }
-    }
-}
-
 /// Cuts a template into tokens, with the whitespace rules that chat templates are written for: `trim_blocks` and
 /// `lstrip_blocks` on, one trailing newline dropped, `-` and `+` at the edges of tags.
 ///
@@ -112,7 +49,9 @@ struct TemplateLexer {
             }
             var bodyStart = tag + 2
             var sign: UInt8 = 0
-            if bodyStart < source.count, source[bodyStart] == UInt8(ascii: "-") || source[bodyStart] == UInt8(ascii: "+") {
+            if bodyStart < source.count,
+                source[bodyStart] == UInt8(ascii: "-") || source[bodyStart] == UInt8(ascii: "+")
+            {
                 sign = source[bodyStart]
                 bodyStart += 1
             }
@@ -407,7 +346,9 @@ struct TemplateLexer {
             case UInt8(ascii: "b"): (radix, isDigit) = (2, { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: "1") })
             case UInt8(ascii: "o"): (radix, isDigit) = (8, { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "7") })
             case UInt8(ascii: "x"):
-                (radix, isDigit) = (16, { isDecimal($0) || ($0 | 0x20 >= UInt8(ascii: "a") && $0 | 0x20 <= UInt8(ascii: "f")) })
+                (radix, isDigit) = (
+                    16, { isDecimal($0) || ($0 | 0x20 >= UInt8(ascii: "a") && $0 | 0x20 <= UInt8(ascii: "f")) }
+                )
             default: isDigit = { $0 == UInt8(ascii: "0") }
             }
             let first = end + 1 < source.count && source[end + 1] == UInt8(ascii: "_") ? end + 2 : end + 1

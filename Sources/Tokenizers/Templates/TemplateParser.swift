@@ -292,7 +292,9 @@ struct TemplateParser {
         )
     }
 
-    private mutating func signature() throws(TemplateError) -> [(symbol: Int, name: String, fallback: TemplateExpression?)] {
+    private mutating func signature() throws(TemplateError) -> [(
+        symbol: Int, name: String, fallback: TemplateExpression?
+    )] {
         var parameters: [(symbol: Int, name: String, fallback: TemplateExpression?)] = []
         try expect(.leftParenthesis)
         while !isSymbol(.rightParenthesis) {
@@ -306,7 +308,10 @@ struct TemplateParser {
             if skip(.assign) {
                 fallback = try expression()
             } else if let last = parameters.last, last.fallback != nil {
-                throw TemplateError("the parameter '\(name)' without a default follows one with a default", at: position)
+                throw TemplateError(
+                    "the parameter '\(name)' without a default follows one with a default",
+                    at: position
+                )
             }
             parameters.append((symbols.number(of: name), name, fallback))
         }

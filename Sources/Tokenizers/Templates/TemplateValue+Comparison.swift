@@ -59,7 +59,9 @@ extension TemplateValue {
         if leftNumber > rightNumber { return 1 }
         guard leftNumber == rightNumber else { return nil }
         // Equal as doubles: an integer beyond 2^53 may still differ from its neighbour's double.
-        if let index = left.index { return Int(exactly: rightNumber).map { index < $0 ? -1 : index > $0 ? 1 : 0 } ?? -1 }
+        if let index = left.index {
+            return Int(exactly: rightNumber).map { index < $0 ? -1 : index > $0 ? 1 : 0 } ?? -1
+        }
         if let index = right.index { return Int(exactly: leftNumber).map { $0 < index ? -1 : $0 > index ? 1 : 0 } ?? 1 }
         return 0
     }

@@ -124,7 +124,8 @@ struct TemplateRange: Equatable {
     /// Nil when the step is zero or the length does not fit.
     init?(start: Int, stop: Int, step: Int) {
         guard step != 0 else { return nil }
-        let (distance, overflow) = step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
+        let (distance, overflow) =
+            step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
         guard !overflow, step != .min else { return nil }
         self.start = start
         self.stop = stop
