@@ -13,20 +13,8 @@ public enum JSON: Sendable, Equatable {
     public struct Object: Sendable, Equatable {
         /// Members in the order of the text.
         public private(set) var members: [(key: String, value: JSON)] = []
-        private var index: [Key: Int] = [:]
-
-        /// A name compared by its bytes: Swift's own equality is canonical equivalence, by which "é" in two spellings
-        /// would be one member.
-        private struct Key: Hashable, Sendable {
-            var text: String
-
-            static func == (left: Key, right: Key) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
-
-            func hash(into hasher: inout Hasher) {
-                var text = text
-                text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-            }
-        }
+        /// Where each name stands; empty for small objects, which are the rule (thousands of them in a tokenizer).
+        private var index = NameIndex()
 
         public init() {}
 
@@ -38,39 +26,37 @@ public enum JSON: Sendable, Equatable {
         public var keys: [String] { members.map(\.key) }
 
         public subscript(key: String) -> JSON? {
-            get {
-                // Small objects are the rule (thousands of them in a tokenizer): no dictionary for those.
-                if index.isEmpty { return position(of: key).map { members[$0].value } }
-                return index[Key(text: key)].map { members[$0].value }
-            }
+            get { position(of: key).map { members[$0].value } }
             set {
-                let position = index.isEmpty ? position(of: key) : index[Key(text: key)]
-                switch (position, newValue) {
+                switch (position(of: key), newValue) {
                 case (let position?, let value?):
                     members[position].value = value
                 case (nil, let value?):
                     members.append((key, value))
                     if !index.isEmpty {
-                        index[Key(text: key)] = members.count - 1
+                        index.add(key, at: members.count - 1)
                     } else if members.count > 12 {
-                        for (offset, member) in members.enumerated() { index[Key(text: member.key)] = offset }
+                        rebuildIndex()
                     }
                 case (let position?, nil):
                     members.remove(at: position)
-                    if !index.isEmpty {
-                        index = [:]
-                        if members.count > 12 {
-                            for (offset, member) in members.enumerated() { index[Key(text: member.key)] = offset }
-                        }
-                    }
+                    index = NameIndex()
+                    if members.count > 12 { rebuildIndex() }
                 case (nil, nil):
                     break
                 }
             }
         }
 
+        private mutating func rebuildIndex() {
+            for (offset, member) in members.enumerated() { index.add(member.key, at: offset) }
+        }
+
+        /// By the bytes of the name: Swift's own equality is canonical equivalence, by which "\u{E9}" in two spellings
+        /// would be one member.
         private func position(of key: String) -> Int? {
-            members.firstIndex { $0.key.utf8.elementsEqual(key.utf8) }
+            if index.isEmpty { return members.firstIndex { $0.key.utf8.elementsEqual(key.utf8) } }
+            return index.find(key) { members[$0].key }
         }
 
         public static func == (left: Object, right: Object) -> Bool {

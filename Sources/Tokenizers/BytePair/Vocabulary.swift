@@ -1,3 +1,5 @@
+import Glibc
+
 /// The texts of a vocabulary by id, and ids by text.
 ///
 /// All texts lie in one buffer; the table of ids is open-addressed, so that a vocabulary of 200,000 tokens costs a few
@@ -6,8 +8,8 @@ struct Vocabulary: Sendable {
     private var text: [UInt8] = []
     /// Start of each text, and one more; ids without a token are empty.
     private var offsets: [UInt32] = [0]
-    /// Slots hold id + 1; 0 is free.
-    private var slots: [UInt32] = []
+    /// 32 bits of the text's hash in the upper half, which also choose the slot; id + 1 in the lower half; 0 is free.
+    private var slots: [UInt64] = []
 
     var count: Int { offsets.count - 1 }
 
@@ -25,13 +27,14 @@ struct Vocabulary: Sendable {
             if index >= 0 { text.append(contentsOf: entries[Int(index)].text.utf8) }
             offsets.append(UInt32(truncatingIfNeeded: text.count))
         }
-        slots = [UInt32](repeating: 0, count: Self.capacity(for: count))
+        slots = [UInt64](repeating: 0, count: Self.capacity(for: count))
         for id in 0..<count where offsets[id] < offsets[id + 1] {
             let range = Int(offsets[id])..<Int(offsets[id + 1])
             text.withUnsafeBufferPointer { buffer in
-                let slot = find(UnsafeBufferPointer(rebasing: buffer[range]))
+                let key = UnsafeBufferPointer(rebasing: buffer[range])
+                let slot = find(key)
                 // The lowest id of a repeated text keeps it.
-                if slots[slot] == 0 { slots[slot] = UInt32(id) + 1 }
+                if slots[slot] == 0 { slots[slot] = Self.entry(id, ByteHash.hash(key)) }
             }
         }
     }
@@ -59,7 +62,13 @@ struct Vocabulary: Sendable {
     func id(of text: UnsafeBufferPointer<UInt8>) -> Int32? {
         guard !text.isEmpty else { return nil }
         let slot = slots[find(text)]
-        return slot == 0 ? nil : Int32(truncatingIfNeeded: slot - 1)
+        return slot == 0 ? nil : Int32(truncatingIfNeeded: slot & 0xFFFF_FFFF) - 1
+    }
+
+    /// The id of a text of which one is likely; a repeated text may have any of its ids.
+    func id(of bytes: [UInt8], expected: Int32) -> Int32? {
+        if !bytes.isEmpty, withText(of: expected, { $0.elementsEqual(bytes) }) { return expected }
+        return id(of: bytes)
     }
 
     func id(of text: String) -> Int32? {
@@ -72,21 +81,28 @@ struct Vocabulary: Sendable {
     /// The slot that holds the text, or the free one where it would go.
     private func find(_ key: UnsafeBufferPointer<UInt8>) -> Int {
         let mask = slots.count - 1
-        var slot = Int(truncatingIfNeeded: ByteHash.hash(key)) & mask
-        while slots[slot] != 0 {
-            let id = Int(slots[slot] - 1)
-            let lower = Int(offsets[id])
-            let count = Int(offsets[id + 1]) - lower
-            if count == key.count {
-                let isEqual = text.withUnsafeBufferPointer { buffer in
-                    UnsafeBufferPointer(rebasing: buffer[lower..<lower + count]).elementsEqual(key)
+        let tag = ByteHash.hash(key) >> 32
+        var slot = Int(tag) & mask
+        return text.withUnsafeBufferPointer { buffer in
+            while slots[slot] != 0 {
+                if slots[slot] >> 32 == tag {
+                    let id = Int(slots[slot] & 0xFFFF_FFFF) - 1
+                    let lower = Int(offsets[id])
+                    let count = Int(offsets[id + 1]) - lower
+                    if count == key.count, let left = buffer.baseAddress, let right = key.baseAddress,
+                        memcmp(left + lower, right, count) == 0
+                    {
+                        return slot
+                    }
                 }
-                if isEqual { return slot }
+                slot = (slot + 1) & mask
             }
-            slot = (slot + 1) & mask
+            return slot
         }
-        return slot
     }
+
+    /// What a slot holds for an id whose text has this hash.
+    private static func entry(_ id: Int, _ hash: UInt64) -> UInt64 { (hash & 0xFFFF_FFFF_0000_0000) | UInt64(id + 1) }
 }
 
 /// A fast hash of short byte strings. Tables built from files keep at most half of their slots full, and a file made to

@@ -135,6 +135,8 @@ struct MergeReader {
         var merges: [(left: Int32, right: Int32, result: Int32)] = []
         merges.reserveCapacity(entries.count)
         var joined: [UInt8] = []
+        // Trained vocabularies number their tokens in the order of the merges: the next id is nearly always the result.
+        var expected: Int32 = -1
         for (index, entry) in entries.enumerated() {
             let left: Int32?
             let right: Int32?
@@ -165,10 +167,11 @@ struct MergeReader {
             default:
                 throw file.invalid("\(path)[\(index)]", "must be a string or a pair")
             }
-            guard let left, let right, let result = vocabulary.id(of: joined) else {
+            guard let left, let right, let result = vocabulary.id(of: joined, expected: expected) else {
                 let shown = String(decoding: joined, as: UTF8.self)
                 throw file.invalid("\(path)[\(index)]", "makes '\(shown)' of tokens that the vocabulary lacks")
             }
+            expected = result + 1
             if !special.contains(result) { merges.append((left, right, result)) }
         }
         return merges
