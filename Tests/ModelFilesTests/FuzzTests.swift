@@ -91,7 +91,8 @@ import Testing
         // Both must happen often, or the mutations test nothing.
         #expect(read > Self.cases / 50, "\(read) of \(Self.cases) were read")
         #expect(refused > Self.cases / 4, "\(refused) of \(Self.cases) were refused")
-        #expect(Self.peakMegabytes() - before < 256)
+        // Generous enough for a sanitizer's quarantine; claimed lengths run to 2^63.
+        #expect(Self.peakMegabytes() - before < 512)
     }
 
     @Test(.timeLimit(.minutes(3))) func damagedGGUF() throws { try fuzz(gguf(), "m.gguf", seed: 100) }
