@@ -36,7 +36,9 @@ final class TemporaryFolder {
 
     func write(_ bytes: [UInt8], _ name: String) throws -> String {
         let file = path + "/" + name
-        // Not through Data, which waits for the disk: the fuzzers write thousands of files.
+        // The fuzzers write thousands of files: neither through Data, which waits for the disk, nor by truncating the
+        // old one, which makes ext4 wait for it.
+        unlink(file)
         guard let stream = fopen(file, "w") else { throw CocoaError(.fileWriteUnknown) }
         defer { fclose(stream) }
         guard fwrite(bytes, 1, bytes.count, stream) == bytes.count else { throw CocoaError(.fileWriteOutOfSpace) }
