@@ -66,6 +66,14 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // Times the encoders; see Benchmarks/encoders.
+        .executableTarget(
+            name: "EncoderBench",
+            dependencies: ["JSONText", "ModelFiles", "Models", "Tensor"],
+            path: "Benchmarks/encoders/Bench",
+            swiftSettings: swiftSettings
+        ),
+
         // The AVX-512 kernels with their special instructions spelled out, to run their logic on any AVX2 processor.
         .target(
             name: "CKernelsEmulated",
@@ -92,7 +100,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ModelsTests",
-            dependencies: ["CAllocationCounter", "KVCache", "ModelFiles", "Models", "Tensor"],
+            dependencies: ["CAllocationCounter", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),

@@ -147,6 +147,8 @@ struct GoldenCase {
         }.sorted()
     }
 
+    func contains(_ name: String) -> Bool { golden.entry(named: name) != nil }
+
     func integers(_ name: String) throws -> (shape: [Int], values: [Int64]) { try values(name) }
     func floats(_ name: String) throws -> (shape: [Int], values: [Float]) { try values(name) }
 
