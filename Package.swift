@@ -90,7 +90,9 @@ let package = Package(
         ),
         .testTarget(
             name: "ModelsTests",
-            dependencies: ["CAllocationCounter", "KVCache", "ModelFiles", "Models", "Tensor"],
+            dependencies: [
+                "CAllocationCounter", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor",
+            ],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),

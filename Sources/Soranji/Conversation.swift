@@ -135,7 +135,7 @@ public final class Conversation {
         while common < min(held.count, prompt.count - 1), held[common] == prompt[common] { common += 1 }
         let shared = runtime.prefixes.longestPrefix(of: Array(prompt.dropLast()))
         if shared.count * PageLayout.positions > common {
-            table = PageTable(layout: runtime.runner.layout, sharing: shared)
+            table = runtime.runner.makeTable(sharing: shared)
         } else {
             table.truncate(to: common)
         }
