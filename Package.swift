@@ -64,6 +64,14 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // Times the encoders; see Benchmarks/encoders.
+        .executableTarget(
+            name: "EncoderBench",
+            dependencies: ["JSONText", "ModelFiles", "Models", "Tensor"],
+            path: "Benchmarks/encoders/Bench",
+            swiftSettings: swiftSettings
+        ),
+
         // The AVX-512 kernels with their special instructions spelled out, to run their logic on any AVX2 processor.
         .target(
             name: "CKernelsEmulated",
