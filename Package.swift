@@ -44,6 +44,8 @@ let package = Package(
             dependencies: ["CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Tensor"],
             swiftSettings: swiftSettings
         ),
+        // Sound and pixels: what the reference's processors compute, and libav in and out.
+        .target(name: "Media", dependencies: ["CKernels", "JSONText", "Tensor"], swiftSettings: swiftSettings),
         // SentencePiece, byte-level BPE, chat templates.
         .target(name: "Tokenizers", dependencies: ["CSentencePiece", "JSONText"], swiftSettings: swiftSettings),
         // The facade, and the only public API: documents, plots, runtime, sessions.
@@ -101,6 +103,12 @@ let package = Package(
             dependencies: [
                 "CAllocationCounter", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor",
             ],
+            resources: [.copy("Fixtures")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "MediaTests",
+            dependencies: ["CKernels", "JSONText", "Media", "Tensor"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),

@@ -11,6 +11,9 @@ struct GoldenTests {
     static let cases = [
         "llama", "llama_bias", "qwen3", "mixtral", "mixtral_swa", "olmoe", "qwen3_moe", "deepseek_v2",
         "deepseek_v2_group", "deepseek_v3", "gpt_oss",
+        // Odd sizes and rarer switches, see Fixtures/generate_variants.py.
+        "llama_yarn", "mixtral_odd", "olmoe_clip", "qwen3_moe_step", "deepseek_v2_odd", "deepseek_v3_odd",
+        "gpt_oss_odd",
     ]
 
     @Test(arguments: cases)

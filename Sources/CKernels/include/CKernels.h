@@ -13,6 +13,7 @@
 #include "sk_fixed.h"
 #include "sk_layers.h"
 #include "sk_segments.h"
+#include "sk_resample.h"
 #include "sk_rope.h"
 #include "sk_sha256.h"
 
