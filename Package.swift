@@ -52,7 +52,7 @@ let package = Package(
         .target(
             name: "Soranji",
             dependencies: [
-                "CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor", "Tokenizers",
+                "CKernels", "Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Tensor", "Tokenizers",
             ],
             swiftSettings: swiftSettings
         ),

@@ -5,6 +5,7 @@ import JSONText
 import KVCache
 import ModelFiles
 import Models
+import Tensor
 import Testing
 
 /// A checkpoint that sees (and hears), with reference outputs.
@@ -88,8 +89,50 @@ struct MediaGoldenCase {
         return rows
     }
 
-    func stream(_ run: String, _ configuration: DecoderConfiguration) throws -> TokenStream {
-        try TokenStream(tokens: tokens(run), media: rows(run), layout: layout(run), configuration: configuration)
+    /// The same from the bundle's towers.
+    func encodedRows(_ run: String, _ bundle: ModelFiles.Bundle, _ pool: ThreadPool) throws -> [MediaRows] {
+        var rows: [MediaRows] = []
+        for (pixels, grid, modality) in [
+            ("pixel_values", "image_grid_thw", Modality.image), ("pixel_values_videos", "video_grid_thw", .video),
+        ] {
+            guard golden.contains("\(run).in.\(pixels)") else { continue }
+            let tower = try VisionTower(bundle: bundle, pool: pool)
+            let output = try golden.floats("\(run).in.\(pixels)").values.withUnsafeBufferPointer {
+                try tower.encode($0, grids: grids("\(run).in.\(grid)"))
+            }
+            rows.append(
+                try MediaRows(
+                    modality: modality,
+                    columns: output.width,
+                    values: output.rows,
+                    deepstack: output.deepstack,
+                    digest: [UInt64(rows.count), 0, 0, 0]
+                )
+            )
+        }
+        if golden.contains("\(run).in.input_features") {
+            let mel = try golden.floats("\(run).in.input_features")
+            let output = try mel.values.withUnsafeBufferPointer {
+                try AudioTower(bundle: bundle, pool: pool).encode([.binsFirst($0, frames: mel.shape[2])])
+            }
+            rows.append(
+                try MediaRows(modality: .audio, columns: output.width, values: output.rows, digest: [9, 0, 0, 0])
+            )
+        }
+        return rows
+    }
+
+    func stream(
+        _ run: String,
+        _ configuration: DecoderConfiguration,
+        rows: [MediaRows]? = nil
+    ) throws -> TokenStream {
+        try TokenStream(
+            tokens: tokens(run),
+            media: rows ?? self.rows(run),
+            layout: layout(run),
+            configuration: configuration
+        )
     }
 
     /// `[3, 1, tokens]`, of integers or floats.

@@ -80,6 +80,19 @@ struct MediaGoldenTests {
         for run in folder.runs { try check(folder, run, runner) }
     }
 
+    /// Rows from the bundle's own towers instead of the reference's.
+    @Test(arguments: cases)
+    func endToEndFromPixelsAndMel(name: String) throws {
+        let folder = try MediaGoldenCase(name)
+        let bundle = try TemporaryBundle(importing: folder.path, weights: .f32)
+        let opened = try Bundle(path: bundle.path)
+        let decoder = try Decoder(bundle: opened)
+        let runner = try makeRunner(decoder, threads: 2, chunk: 512)
+        for run in folder.runs {
+            try check(folder, run, runner, rows: folder.encodedRows(run, opened, runner.pool))
+        }
+    }
+
     @Test(arguments: cases)
     func decodingAfterMediaAllocatesNothing(name: String) throws {
         let folder = try MediaGoldenCase(name)
@@ -149,8 +162,13 @@ struct MediaGoldenTests {
         }
     }
 
-    private func check(_ folder: MediaGoldenCase, _ run: String, _ runner: DecoderRunner) throws {
-        let stream = try folder.stream(run, runner.decoder.configuration)
+    private func check(
+        _ folder: MediaGoldenCase,
+        _ run: String,
+        _ runner: DecoderRunner,
+        rows: [MediaRows]? = nil
+    ) throws {
+        let stream = try folder.stream(run, runner.decoder.configuration, rows: rows)
         let expected: (shape: [Int], values: [Float]) = try folder.golden.floats("\(run).out.logits")
         let vocabulary = expected.shape[2]
         var choices: [Int: [Int32]] = [:]

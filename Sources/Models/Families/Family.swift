@@ -19,6 +19,8 @@ package protocol Family: Sendable {
     /// Whether the checkpoint keeps rotary pairs adjacent, so that rows are re-ordered on import.
     static func hasAdjacentRotaryPairs(huggingFace: Settings) throws -> Bool
     static var hasAdjacentRotaryPairsInGGUF: Bool { get }
+    /// Towers beside the decoder.
+    static func encoders(huggingFace: Settings, _ inventory: TensorInventory) throws -> [ImportPlan.Encoder]
     /// Parts of a checkpoint that are known and not imported, each with a sentence that says so.
     static func leftOut(_ inventory: TensorInventory) -> [LeftOutTensors]
 }
@@ -32,6 +34,9 @@ package struct LeftOutTensors: Sendable {
 
 extension Family {
     package static func huggingFaceNames(_ inventory: TensorInventory) -> CheckpointNames { .huggingFace() }
+    package static func encoders(huggingFace: Settings, _ inventory: TensorInventory) throws -> [ImportPlan.Encoder] {
+        []
+    }
     package static func leftOut(_ inventory: TensorInventory) -> [LeftOutTensors] { [] }
     package static var ggufNames: CheckpointNames { .gguf }
     package static func hasAdjacentRotaryPairs(huggingFace: Settings) throws -> Bool { false }
@@ -66,6 +71,7 @@ package enum Families {
             inventory: inventory,
             hasAdjacentRotaryPairs: try family.hasAdjacentRotaryPairs(huggingFace: settings)
         ).plan()
+        plan.encoders = try family.encoders(huggingFace: settings, inventory)
         for part in family.leftOut(inventory) where !part.names.isEmpty {
             plan.ignoredTensors.formUnion(part.names)
             if let note = part.note { plan.notes.append(note) }

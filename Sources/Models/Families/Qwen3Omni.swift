@@ -1,5 +1,6 @@
 import Experts
 import JSONText
+import ModelFiles
 
 /// Qwen3-Omni's thinker: text, sight and sound in, text out (Xu et al. 2025). The talker, which speaks, is not run.
 ///
@@ -40,27 +41,32 @@ package enum Qwen3OmniFamily: Family {
         return names
     }
 
+    package static func encoders(huggingFace settings: Settings, _ inventory: TensorInventory) throws
+        -> [ImportPlan.Encoder]
+    {
+        let thinker = settings.section("thinker_config") ?? settings
+        let prefix = prefix(inventory)
+        return [
+            try EncoderPlan.vision(
+                prefix: prefix + "visual.",
+                names: .omni,
+                configuration: try VisionLanguageSettings.section("vision_config", of: thinker)
+            ),
+            try EncoderPlan.audio(
+                prefix: prefix + "audio_tower.",
+                configuration: try VisionLanguageSettings.section("audio_config", of: thinker)
+            ),
+        ]
+    }
+
     package static func leftOut(_ inventory: TensorInventory) -> [LeftOutTensors] {
         let speech = inventory.shapes.keys.filter { $0.hasPrefix("talker.") || $0.hasPrefix("code2wav.") }
         return [
             LeftOutTensors(
                 names: speech,
                 note: "the talker and code2wav (\(speech.count) tensors) are left out: this version answers in text"
-            ),
-            LeftOutTensors(names: EncoderTensors.names(in: inventory), note: nil),
+            )
         ]
-    }
-}
-
-/// Tensors of vision and audio towers, by their names: they go to the bundle's `encoders/`, not to its trunk.
-enum EncoderTensors {
-    private static let prefixes = ["visual.", "model.visual.", "audio_tower."]
-
-    static func names(in inventory: TensorInventory) -> [String] {
-        inventory.shapes.keys.filter { name in
-            let bare = name.hasPrefix("thinker.") ? name.dropFirst("thinker.".count) : name[...]
-            return prefixes.contains { bare.hasPrefix($0) }
-        }
     }
 }
 
@@ -88,6 +94,11 @@ enum VisionLanguageSettings {
         configuration.router?.renormalizes = renormalizes
         configuration.rope.sections = try sections(text)
         return configuration
+    }
+
+    static func section(_ key: String, of settings: Settings) throws -> JSON {
+        guard let section = settings.section(key) else { throw ModelError.missingSetting(key) }
+        return section.json
     }
 
     private static func sections(_ text: Settings) throws -> [Int] {

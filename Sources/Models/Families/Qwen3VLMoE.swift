@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// Qwen3-VL with routed experts: text and sight in, text out (Bai et al. 2025).
 ///
 /// Experts are three-dimensional tensors that exist in two layouts, `[experts, outputs, inputs]` and
@@ -33,7 +35,15 @@ package enum Qwen3VLMoEFamily: Family {
         return names
     }
 
-    package static func leftOut(_ inventory: TensorInventory) -> [LeftOutTensors] {
-        [LeftOutTensors(names: EncoderTensors.names(in: inventory), note: nil)]
+    package static func encoders(huggingFace settings: Settings, _ inventory: TensorInventory) throws
+        -> [ImportPlan.Encoder]
+    {
+        [
+            try EncoderPlan.vision(
+                prefix: "model.visual.",
+                names: .visionLanguage,
+                configuration: try VisionLanguageSettings.section("vision_config", of: settings)
+            )
+        ]
     }
 }
