@@ -28,6 +28,11 @@ let package = Package(
         .target(name: "CKernels", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("m")]),
         // C face of libsentencepiece (C++), with an exception boundary.
         .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+        // libav*, libswscale and libswresample, with their macros and versions smoothed.
+        .target(
+            name: "CFFmpeg",
+            linkerSettings: ["avformat", "avcodec", "swscale", "swresample", "avutil"].map { .linkedLibrary($0) }
+        ),
         // A byte-level JSON reader and writer: tokenizer.json, safetensors headers, configurations.
         .target(name: "JSONText", swiftSettings: swiftSettings),
         // Packed weight matrices, activations, thread pool, operators over the kernels.
@@ -45,7 +50,11 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         // Sound and pixels: what the reference's processors compute, and libav in and out.
-        .target(name: "Media", dependencies: ["CKernels", "JSONText", "Tensor"], swiftSettings: swiftSettings),
+        .target(
+            name: "Media",
+            dependencies: ["CFFmpeg", "CKernels", "JSONText", "Tensor"],
+            swiftSettings: swiftSettings
+        ),
         // SentencePiece, byte-level BPE, chat templates.
         .target(name: "Tokenizers", dependencies: ["CSentencePiece", "JSONText"], swiftSettings: swiftSettings),
         // The facade, and the only public API: documents, plots, runtime, sessions.
@@ -60,7 +69,7 @@ let package = Package(
         .executableTarget(
             name: "SoranjiCLI",
             dependencies: [
-                "JSONText", "ModelFiles", "Soranji", "Tokenizers",
+                "JSONText", "Media", "ModelFiles", "Soranji", "Tokenizers",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
@@ -109,6 +118,12 @@ let package = Package(
         .testTarget(
             name: "MediaTests",
             dependencies: ["CKernels", "JSONText", "Media", "Tensor"],
+            resources: [.copy("Fixtures")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "MediaTests",
+            dependencies: ["CFFmpeg", "CKernels", "JSONText", "Media", "Tensor"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
