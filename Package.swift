@@ -117,12 +117,6 @@ let package = Package(
         ),
         .testTarget(
             name: "MediaTests",
-            dependencies: ["CKernels", "JSONText", "Media", "Tensor"],
-            resources: [.copy("Fixtures")],
-            swiftSettings: swiftSettings
-        ),
-        .testTarget(
-            name: "MediaTests",
             dependencies: ["CFFmpeg", "CKernels", "JSONText", "Media", "Tensor"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings

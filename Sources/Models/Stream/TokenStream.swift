@@ -9,7 +9,7 @@ package final class MediaRows: @unchecked Sendable {
     package let columns: Int
     /// Names what the rows were made from; equal digests mean equal rows.
     package let digest: MediaRun.Digest
-    /// When each row was seen or heard, in seconds of its file; empty for images.
+    /// When rows were seen or heard, in seconds of their file, ascending; empty for images.
     package let spans: [MediaSpan]
     /// What the rows come from, as the user named it.
     package let source: String
@@ -47,6 +47,17 @@ package final class MediaRows: @unchecked Sendable {
                 self.deepstack.pointer[depth * values.count + index] = value
             }
         }
+    }
+
+    /// When a row was seen or heard.
+    package func span(of row: Int) -> MediaSpan? {
+        var low = 0
+        var high = spans.count
+        while low < high {
+            let middle = (low + high) / 2
+            if spans[middle].rows.upperBound <= row { low = middle + 1 } else { high = middle }
+        }
+        return low < spans.count && spans[low].rows.contains(row) ? spans[low] : nil
     }
 
     func chunkMedia(slots: Range<Int>, firstRow: Int) -> StreamChunk.Media {
@@ -192,6 +203,11 @@ package struct TokenStream: Sendable {
 
     package var count: Int { tokens.count }
 
+    /// Whether a slot holds a row of media.
+    package func isMedia(_ slot: Int) -> Bool {
+        firstPlacement(endingAfter: slot).map { placements[$0].slots.contains(slot) } ?? false
+    }
+
     /// Tokens by what they came from.
     package var counts: [Modality: Int] {
         var counts: [Modality: Int] = [:]
@@ -224,8 +240,7 @@ package struct TokenStream: Sendable {
         }
         let placement = placements[index]
         let row = placement.firstRow + slot - placement.slots.lowerBound
-        let span = media[placement.media].spans.first { $0.rows.contains(row) }
-        return .media(index: placement.media, row: row, span: span)
+        return .media(index: placement.media, row: row, span: media[placement.media].span(of: row))
     }
 
     /// Lends a range of slots as the decoder takes it.
