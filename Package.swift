@@ -127,7 +127,11 @@ let package = Package(
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "SoranjiTests", dependencies: ["Soranji"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SoranjiTests",
+            dependencies: ["Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "CLITests",
             dependencies: [

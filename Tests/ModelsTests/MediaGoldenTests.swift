@@ -85,7 +85,7 @@ struct MediaGoldenTests {
     func endToEndFromPixelsAndMel(name: String) throws {
         let folder = try MediaGoldenCase(name)
         let bundle = try TemporaryBundle(importing: folder.path, weights: .f32)
-        let opened = try Bundle(path: bundle.path)
+        let opened = try ModelFiles.Bundle(path: bundle.path)
         let decoder = try Decoder(bundle: opened)
         let runner = try makeRunner(decoder, threads: 2, chunk: 512)
         for run in folder.runs {
