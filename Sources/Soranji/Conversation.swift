@@ -164,11 +164,15 @@ public final class Conversation {
         let plans = try pendingMedia.map { try planner.plan($0) }
         var media = mediaOfMessages
         media[messages.count - 1] = plans.map { EncodedMedia(plan: $0) }
+        var least = media
+        least[messages.count - 1] = plans.map { EncodedMedia(plan: $0.withOneGroup) }
+        // What earlier messages brought along is there already, and takes its room.
+        let earlier = mediaOfMessages.values.joined().reduce(0) { $0 + $1.plan.entry.tokens }
         try runtime.checkBudget(
             plans,
-            textTokens: runtime.textTokenCount(messages, systemPrompt: systemPrompt, media: media),
-            answerTokens: answerTokens,
-            options: mediaOptions
+            textTokens: earlier + runtime.textTokenCount(messages, systemPrompt: systemPrompt, media: media),
+            leastTextTokens: earlier + runtime.textTokenCount(messages, systemPrompt: systemPrompt, media: least),
+            answerTokens: answerTokens
         )
         return try runtime.readMedia(plans, planner: planner) { try onMedia($0.entry) }
     }

@@ -159,13 +159,24 @@ func expectNoAllocation(_ body: () throws -> Void) rethrows {
     #expect(allocation_count_of_thread() - before == 0)
 }
 
-/// Writes a copy of a float32 checkpoint whose chosen three-dimensional tensors have their last two axes swapped.
-enum TransposedCheckpoint {
-    static func write(from source: String, to target: String, where isSwapped: (String) -> Bool) throws {
+/// Writes changed copies of a float32 checkpoint's file.
+enum CheckpointCopy {
+    /// - Parameters:
+    ///   - isSwapped: whether a three-dimensional tensor has its last two axes swapped.
+    ///   - rename: the new name; nil leaves the tensor out.
+    ///   - extra: names of tensors of one number that are added.
+    static func write(
+        from source: String,
+        to target: String,
+        isSwapped: (String) -> Bool = { _ in false },
+        rename: (String) -> String? = { $0 },
+        extra: [String] = []
+    ) throws {
         let file = try SafetensorsFile(path: source)
         var header = JSON.Object()
         var body: [UInt8] = []
         for tensor in file.tensors {
+            guard let name = rename(tensor.name) else { continue }
             let entry = try #require(file.entry(named: tensor.name))
             var bytes = Array(try #require(file.bytes(of: entry)))
             var shape = entry.shape
@@ -183,11 +194,18 @@ enum TransposedCheckpoint {
                 }
                 shape.swapAt(1, 2)
             }
-            header[tensor.name] = [
+            header[name] = [
                 "dtype": "F32", "shape": .array(shape.map { .integer(Int64($0)) }),
                 "data_offsets": [.integer(Int64(body.count)), .integer(Int64(body.count + bytes.count))],
             ]
             body += bytes
+        }
+        for name in extra {
+            header[name] = [
+                "dtype": "F32", "shape": [1],
+                "data_offsets": [.integer(Int64(body.count)), .integer(Int64(body.count + 4))],
+            ]
+            body += [0, 0, 0, 0]
         }
         let text = Array(JSON.object(header).text().utf8)
         var data = Data(withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) })

@@ -1,5 +1,6 @@
 import Experts
 import Foundation
+import JSONText
 import KVCache
 import ModelFiles
 import Models
@@ -67,13 +68,8 @@ struct MediaGoldenTests {
     /// The other layout of Qwen3-VL's expert tensors, `[experts, inputs, outputs]`.
     @Test func transposedExpertsAreTheSameModel() throws {
         let folder = try MediaGoldenCase("qwen3_vl_moe")
-        let copy = NSTemporaryDirectory() + "soranji-test-\(UUID().uuidString)"
+        let copy = try copied(folder, isSwapped: { $0.contains(".mlp.experts.") })
         defer { try? FileManager.default.removeItem(atPath: copy) }
-        try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
-        try FileManager.default.copyItem(atPath: folder.path + "/config.json", toPath: copy + "/config.json")
-        try TransposedCheckpoint.write(from: folder.path + "/model.safetensors", to: copy + "/model.safetensors") {
-            $0.contains(".mlp.experts.")
-        }
         let bundle = try TemporaryBundle(importing: copy, weights: .f32)
         let decoder = try Decoder(bundle: Bundle(path: bundle.path))
         let runner = try makeRunner(decoder, threads: 2, chunk: 512)
@@ -132,6 +128,82 @@ struct MediaGoldenTests {
                 #expect(choices == UInt64(3 * count), "\(modality), layer \(layer)")
             }
         }
+    }
+
+    /// A whole checkpoint: settings in `thinker_config`, names under `thinker.`, and the parts that speak.
+    @Test func theThinkerOfAWholeCheckpoint() throws {
+        let folder = try MediaGoldenCase("qwen3_omni_moe_thinker")
+        let copy = try copied(
+            folder,
+            rename: { "thinker." + $0 },
+            extra: ["talker.model.norm.weight", "code2wav.pre.bias"],
+            settings: { ["model_type": "qwen3_omni_moe", "thinker_config": $0] }
+        )
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        let plan = try Families.plan(for: CheckpointSource(path: copy))
+        #expect(
+            plan.notes == ["the talker and code2wav (2 tensors) are left out: this version answers in text"]
+        )
+        let bundle = try TemporaryBundle(importing: copy, weights: .f32)
+        let decoder = try Decoder(bundle: ModelFiles.Bundle(path: bundle.path))
+        let runner = try makeRunner(decoder, threads: 1, chunk: 512)
+        for run in folder.runs { try check(folder, run, runner) }
+    }
+
+    @Test(arguments: [
+        ("qwen3_omni_moe_thinker", "model.layers.2.mlp.experts.3.up_proj.weight"),
+        ("qwen3_vl_moe", "model.language_model.layers.1.mlp.experts.gate_up_proj"),
+        ("qwen3_vl_moe", "model.visual.blocks.0.attn.qkv.bias"),
+    ])
+    func missingAndLeftOverTensorsAreNamed(name: String, tensor: String) throws {
+        let folder = try MediaGoldenCase(name)
+        let copy = try copied(folder, rename: { $0 == tensor ? nil : $0 }, extra: ["model.surprise"])
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        let error = #expect(throws: ModelFileError.self) { try TemporaryBundle(importing: copy, weights: .f32) }
+        let text = error.map { "\($0)" } ?? ""
+        #expect(text.contains(tensor), "\(text)")
+        #expect(text.contains("model.surprise"), "\(text)")
+    }
+
+    @Test func settingsThatNoModelHasAreRefused() throws {
+        let folder = try MediaGoldenCase("qwen3_omni_moe_thinker")
+        let changes: [(String, JSON)] = [
+            ("image_token_id", 4000), ("image_token_id", 301), ("position_id_per_seconds", 0),
+            ("position_id_per_seconds", .null), ("audio_token_id", -1), ("vision_config", .null),
+        ]
+        for (key, value) in changes {
+            let copy = try copied(folder) { (json: JSON) -> JSON in
+                guard case .object(var object) = json else { return json }
+                object[key] = value
+                return .object(object)
+            }
+            defer { try? FileManager.default.removeItem(atPath: copy) }
+            #expect(throws: ModelError.self, "\(key) \(value)") {
+                try Families.plan(for: CheckpointSource(path: copy))
+            }
+        }
+    }
+
+    /// A changed copy of a checkpoint; the caller removes it.
+    private func copied(
+        _ folder: MediaGoldenCase,
+        isSwapped: (String) -> Bool = { _ in false },
+        rename: (String) -> String? = { $0 },
+        extra: [String] = [],
+        settings: (JSON) -> JSON = { $0 }
+    ) throws -> String {
+        let copy = NSTemporaryDirectory() + "soranji-test-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
+        let config = try JSON.parse(Array(Data(contentsOf: URL(fileURLWithPath: folder.path + "/config.json"))))
+        try Data(settings(config).text().utf8).write(to: URL(fileURLWithPath: copy + "/config.json"))
+        try CheckpointCopy.write(
+            from: folder.path + "/model.safetensors",
+            to: copy + "/model.safetensors",
+            isSwapped: isSwapped,
+            rename: rename,
+            extra: extra
+        )
+        return copy
     }
 
     // MARK: Running

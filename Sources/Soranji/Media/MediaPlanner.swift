@@ -30,6 +30,16 @@ struct MediaPlan {
     var sound: Sound?
     var notes: [String]
 
+    /// The same with the first group of frames alone: what tells how much text every group brings along.
+    var withOneGroup: MediaPlan {
+        guard var sight, input.kind == .video, sight.grid.frames > 1 else { return self }
+        var plan = self
+        sight.tokens /= sight.grid.frames
+        sight.grid.frames = 1
+        plan.sight = sight
+        return plan
+    }
+
     var entry: MediaReceipt.Entry {
         var entry = MediaReceipt.Entry(kind: input.kind, source: input.path)
         if input.kind != .image { entry.seconds = file.description.seconds ?? sound?.seconds }

@@ -61,7 +61,8 @@ struct Moments {
         min(left.upperBound, right.upperBound) > max(left.lowerBound, right.lowerBound)
     }
 
-    /// The times that a span of positions covers: those of the piece of media that most of its tokens belong to.
+    /// The times that a span of positions covers, where at least a quarter of its tokens are rows (small frames stand
+    /// between their times as text): those of the piece of media with most of them.
     private func moment(of span: Int, _ share: Float) -> Moment? {
         let first = span * AttentionProbe.spanPositions
         guard first < stream.count else { return nil }
@@ -76,7 +77,7 @@ struct Moments {
                 min(known.lowerBound, span.seconds.lowerBound)...max(known.upperBound, span.seconds.upperBound)
         }
         guard let (index, count) = counts.max(by: { ($0.value, -$0.key) < ($1.value, -$1.key) }),
-            2 * counts.values.reduce(0, +) > slots.count, count > 0, let seconds = times[index]
+            4 * counts.values.reduce(0, +) >= slots.count, count > 0, let seconds = times[index]
         else { return nil }
         let media = stream.media[index]
         return Moment(

@@ -1,5 +1,6 @@
 import Foundation
 import Media
+import ModelFiles
 import Models
 import Tokenizers
 
@@ -21,12 +22,11 @@ extension Runtime {
     }
 
     /// Refuses media that cannot fit, before any work.
-    func checkBudget(
-        _ plans: [MediaPlan],
-        textTokens: Int,
-        answerTokens: Int,
-        options: MediaOptions
-    ) throws {
+    ///
+    /// - Parameters:
+    ///   - textTokens: all tokens but rows of these media.
+    ///   - leastTextTokens: the same if every clip had one group of frames.
+    func checkBudget(_ plans: [MediaPlan], textTokens: Int, leastTextTokens: Int, answerTokens: Int) throws {
         let receipt = MediaReceipt(entries: plans.map(\.entry))
         let (prompt, overflow) = textTokens.addingReportingOverflow(receipt.tokens)
         guard overflow || prompt + answerTokens > contextTokens else { return }
@@ -37,13 +37,29 @@ extension Runtime {
             receipt: receipt,
             fit: MediaFit(
                 plans: plans,
-                room: contextTokens - answerTokens - textTokens,
+                budget: contextTokens - answerTokens,
+                textTokens: textTokens,
+                leastTextTokens: leastTextTokens,
                 needed: prompt + answerTokens,
                 trained: trainedContextTokens,
                 context: contextTokens,
                 temporalPatch: decoder.configuration.media?.temporalPatch ?? 2
             ).hint
         )
+    }
+
+    /// The same for a bundle that is not opened to run: nothing is mapped but its settings.
+    public static func mediaReceipt(
+        _ inputs: [MediaInput],
+        bundleFolder: String,
+        options: MediaOptions = MediaOptions()
+    ) throws -> MediaReceipt {
+        let bundle = try ModelFiles.Bundle(path: bundleFolder)
+        guard let configuration = try DecoderConfiguration(json: bundle.configuration).media else {
+            throw MediaUseError.modelReadsTextAlone
+        }
+        let planner = try MediaPlanner(bundle: bundle, configuration: configuration, options: options)
+        return MediaReceipt(entries: try inputs.map { try planner.plan($0).entry })
     }
 
     /// Decodes and encodes files.
@@ -61,8 +77,10 @@ extension Runtime {
 /// The flag that would make media fit.
 struct MediaFit {
     let plans: [MediaPlan]
-    /// Tokens that are left for media.
-    let room: Int
+    /// Tokens that the prompt may have.
+    let budget: Int
+    let textTokens: Int
+    let leastTextTokens: Int
     let needed: Int
     let trained: Int
     let context: Int
@@ -72,17 +90,22 @@ struct MediaFit {
         if needed <= trained, context < trained {
             return "use --context \(needed); the model was trained for \(trained)"
         }
-        let clips = plans.filter { $0.input.kind == .video }
-        let sight = clips.compactMap(\.sight)
+        let sight = plans.filter { $0.input.kind == .video }.compactMap(\.sight)
         let fixed = plans.reduce(0) { $0 + $1.entry.tokens } - sight.reduce(0) { $0 + $1.tokens }
-        let perGroup = sight.map { $0.tokens / max(1, $0.grid.frames) }.reduce(0, +)
-        // Every clip gets the same number of frames; frames of Qwen3-VL bring their times along, about ten tokens each.
-        if perGroup > 0 {
-            let groups = (room - fixed) / (perGroup + 10 * sight.count)
-            if groups >= 1 { return "use --frames \(groups * temporalPatch)" }
+        let groups = sight.reduce(0) { $0 + $1.grid.frames }
+        let rowsPerGroup = sight.reduce(0) { $0 + $1.tokens / max(1, $1.grid.frames) }
+        let room = budget - textTokens
+        if rowsPerGroup > 0 {
+            // Frames of Qwen3-VL bring their times along as text, up to two more digits than these ones have.
+            let spread = max(1, groups - sight.count)
+            let textPerGroup = textTokens > leastTextTokens ? (textTokens - leastTextTokens) / spread + 2 : 0
+            let first = leastTextTokens + fixed + rowsPerGroup
+            if budget >= first {
+                let fitting = 1 + (budget - first) / (rowsPerGroup + textPerGroup * sight.count)
+                return "use --frames \(fitting * temporalPatch)"
+            }
             let pixels = sight.map { $0.size.width * $0.size.height }.max() ?? 0
-            let groupsNow = sight.map(\.grid.frames).reduce(0, +)
-            let share = Double(room - fixed - 10 * groupsNow) / Double(max(1, sight.reduce(0) { $0 + $1.tokens }))
+            let share = Double(room - fixed) / Double(max(1, sight.reduce(0) { $0 + $1.tokens }))
             if share > 0 { return "use --max-pixels \(max(1, Int(Double(pixels) * share * 0.9)))" }
         }
         if plans.contains(where: { $0.sound != nil && $0.input.kind == .video }) { return "use --no-sound" }
