@@ -6,7 +6,7 @@
 #include "sk_panel.h"
 
 enum {
-    TOKENS = 288,          // most tokens of a group: what a converted block serves
+    TOKENS = 480,          // most tokens of a group: what a converted block serves
     PANELS = 2,            // panels converted together, whose rows make one block of results
     CHUNK_COLUMNS = 256,   // columns converted at a time: 8 KiB a panel
     CHUNK_BLOCKS = CHUNK_COLUMNS / SK_BLOCK,

@@ -8,8 +8,7 @@ enum TokenizerFiles {
     /// Files of a folder that are taken along as they are.
     static let folderNames = [
         "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-        "generation_config.json", "preprocessor_config.json", "video_preprocessor_config.json",
-        "processor_config.json",
+        "generation_config.json", "preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
     ]
 
     private static let maximumElements = 1 << 23

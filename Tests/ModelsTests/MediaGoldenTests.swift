@@ -172,11 +172,12 @@ struct MediaGoldenTests {
             ("position_id_per_seconds", .null), ("audio_token_id", -1), ("vision_config", .null),
         ]
         for (key, value) in changes {
-            let copy = try copied(folder) { (json: JSON) -> JSON in
+            func changed(_ json: JSON) -> JSON {
                 guard case .object(var object) = json else { return json }
                 object[key] = value
                 return .object(object)
             }
+            let copy = try copied(folder, settings: changed)
             defer { try? FileManager.default.removeItem(atPath: copy) }
             #expect(throws: ModelError.self, "\(key) \(value)") {
                 try Families.plan(for: CheckpointSource(path: copy))

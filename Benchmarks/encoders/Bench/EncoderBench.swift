@@ -6,16 +6,27 @@ import Tensor
 
 /// Times an encoder on inputs from a file, and writes what came out:
 ///
-///     EncoderBench CHECKPOINT BUNDLE vision|audio WEIGHTS INPUT OUTPUT THREADS REPEATS [FRAMESxHEIGHTxWIDTH]
+///     EncoderBench CHECKPOINT BUNDLE vision|audio WEIGHTS INPUT OUTPUT THREADS REPEATS FRAMESxHEIGHTxWIDTH
 ///
 /// CHECKPOINT holds config.json with a `vision_config` or `audio_config` and tensors without a prefix; BUNDLE is made of
-/// it if it is not there. INPUT and OUTPUT are raw f32: rows of patches or log-mel [bins][frames], rows of tokens.
+/// it if it is not there. INPUT and OUTPUT are raw f32: rows of patches or log-mel [bins][frames], rows of tokens. Prints
+/// seconds by the clock and of all processors, a line for every repeat.
 @main struct EncoderBench {
-    struct Usage: Error {}
+    struct Usage: Error, CustomStringConvertible {
+        var description: String { "wrong arguments; see EncoderBench.swift for them" }
+    }
 
-    static func main() throws {
-        let arguments = CommandLine.arguments
-        guard arguments.count >= 9, let threads = Int(arguments[7]), let repeats = Int(arguments[8]) else {
+    static func main() {
+        do {
+            try run(CommandLine.arguments)
+        } catch {
+            FileHandle.standardError.write(Data("EncoderBench: \(error)\n".utf8))
+            exit(error is Usage ? 2 : 1)
+        }
+    }
+
+    private static func run(_ arguments: [String]) throws {
+        guard arguments.count >= 10, let threads = Int(arguments[7]), let repeats = Int(arguments[8]) else {
             throw Usage()
         }
         let (kind, weights) = (arguments[3], WeightType(rawValue: arguments[4]))
@@ -39,13 +50,17 @@ import Tensor
         var rows: [Float] = []
         for _ in 0..<repeats {
             let clock = ContinuousClock()
-            let start = clock.now
+            let start = (clock.now, processorSeconds)
             rows = try encode()
-            let duration = (clock.now - start).components
-            print(String(format: "%.3f", Double(duration.seconds) + Double(duration.attoseconds) * 1e-18))
+            let duration = (clock.now - start.0).components
+            let seconds = Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
+            print(String(format: "%.3f %.3f", seconds, processorSeconds - start.1))
         }
         try rows.withUnsafeBytes { try Data($0).write(to: URL(fileURLWithPath: arguments[6])) }
     }
+
+    /// Of all threads so far.
+    private static var processorSeconds: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 
     private static func makeBundle(
         from checkpoint: String,

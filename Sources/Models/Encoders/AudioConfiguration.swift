@@ -47,9 +47,9 @@ package struct AudioConfiguration: Sendable, Equatable {
         headCount = try settings.count("encoder_attention_heads", maximum: 4096)
         mlpWidth = try settings.count("encoder_ffn_dim", maximum: 1_048_576)
         melBins = try settings.count("num_mel_bins", maximum: 1024)
-        halfChunk = try settings.count("n_window", maximum: 100_000)
-        let window = try settings.count("n_window_infer", maximum: 1_000_000)
-        channels = try settings.count("downsample_hidden_size", maximum: 16384)
+        halfChunk = try settings.count("n_window", maximum: 1000)
+        let window = try settings.count("n_window_infer", maximum: 100_000)
+        channels = try settings.count("downsample_hidden_size", maximum: 4096)
         outputSize = try settings.count("output_dim", maximum: 65536)
         maximumPositions = try settings.count("max_source_positions", maximum: 10_000_000)
         let name = settings.text("activation_function") ?? "gelu"

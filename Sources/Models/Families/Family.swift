@@ -59,8 +59,12 @@ package enum Families {
     package static func plan(huggingFace config: JSON, _ inventory: TensorInventory) throws -> ImportPlan {
         let settings = Settings(config)
         guard let type = settings.text("model_type") else { throw ModelError.missingSetting("model_type") }
+        if type == WhisperConfiguration.architecture {
+            return WhisperImport.plan(try WhisperConfiguration(huggingFace: settings), inventory)
+        }
         guard let family = all.first(where: { $0.modelTypes.contains(type) }) else {
-            throw ModelError.unknownArchitecture(type, known: all.flatMap { $0.modelTypes.sorted() })
+            let known = all.flatMap { $0.modelTypes.sorted() } + [WhisperConfiguration.architecture]
+            throw ModelError.unknownArchitecture(type, known: known)
         }
         let configuration = try family.configuration(huggingFace: settings, inventory)
         try configuration.validate()
