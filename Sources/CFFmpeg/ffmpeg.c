@@ -95,6 +95,9 @@ bool sk_av_frame_matrix(const AVFrame *frame, int32_t matrix[9]) {
 
 struct sk_av_scaler {
     struct SwsContext *context;
+    // Where two steps are needed: the first one, and what lies between.
+    struct SwsContext *first;
+    AVFrame *between;
 };
 
 static int default_colorspace(enum AVColorSpace space) {
@@ -120,34 +123,108 @@ static enum AVPixelFormat plain_format(enum AVPixelFormat format, bool *full_ran
     }
 }
 
-sk_av_scaler *sk_av_scaler_create(const sk_av_picture *source, const sk_av_picture *target, int flags) {
-    bool source_full = source->full_range, target_full = target->full_range;
-    const enum AVPixelFormat from = plain_format(source->format, &source_full);
-    const enum AVPixelFormat to = plain_format(target->format, &target_full);
-    if (!sws_isSupportedInput(from) || !sws_isSupportedOutput(to)) return NULL;
-    struct SwsContext *context =
-        sws_getContext(source->width, source->height, from, target->width, target->height, to, flags, NULL, NULL, NULL);
-    if (!context) return NULL;
-    // Refused for conversions between RGB formats, which need no matrix.
-    sws_setColorspaceDetails(context, sws_getCoefficients(default_colorspace(source->colorspace)), source_full,
-                             sws_getCoefficients(default_colorspace(target->colorspace)), target_full, 0, 1 << 16, 1 << 16);
-    sk_av_scaler *scaler = malloc(sizeof *scaler);
-    if (!scaler) {
-        sws_freeContext(context);
-        return NULL;
+// Where the colour samples lie, in 256ths of a pixel of the picture, or swscale's "unknown".
+static void colour_place(const sk_av_picture *picture, enum AVPixelFormat format, int *across, int *down) {
+    enum { unknown = -513 };
+    *across = *down = unknown;
+    const AVPixFmtDescriptor *description = av_pix_fmt_desc_get(format);
+    if (!description || (description->flags & AV_PIX_FMT_FLAG_RGB)) return;
+    int x, y;
+    switch (picture->chroma_location) {
+    case AVCHROMA_LOC_LEFT: x = 0, y = 128; break;
+    case AVCHROMA_LOC_CENTER: x = 128, y = 128; break;
+    case AVCHROMA_LOC_TOPLEFT: x = 0, y = 0; break;
+    case AVCHROMA_LOC_TOP: x = 128, y = 0; break;
+    case AVCHROMA_LOC_BOTTOMLEFT: x = 0, y = 256; break;
+    case AVCHROMA_LOC_BOTTOM: x = 128, y = 256; break;
+    default: return;
     }
-    scaler->context = context;
-    return scaler;
+    if (description->log2_chroma_w > 0) *across = x * ((1 << description->log2_chroma_w) - 1);
+    if (description->log2_chroma_h > 0) *down = y * ((1 << description->log2_chroma_h) - 1);
+}
+
+static struct SwsContext *make_context(const sk_av_picture *source, const sk_av_picture *target, int flags) {
+    struct SwsContext *context = sws_alloc_context();
+    if (!context) return NULL;
+    int source_x, source_y, target_x, target_y;
+    colour_place(source, source->format, &source_x, &source_y);
+    colour_place(target, target->format, &target_x, &target_y);
+    const struct {
+        const char *name;
+        int64_t value;
+    } options[] = {
+        {"srcw", source->width}, {"srch", source->height}, {"src_format", source->format},
+        {"dstw", target->width}, {"dsth", target->height}, {"dst_format", target->format},
+        {"sws_flags", flags},    {"src_h_chr_pos", source_x}, {"src_v_chr_pos", source_y},
+        {"dst_h_chr_pos", target_x}, {"dst_v_chr_pos", target_y},
+    };
+    for (size_t index = 0; index < sizeof options / sizeof *options; index++)
+        av_opt_set_int(context, options[index].name, options[index].value, 0);
+    // Refused for conversions between RGB formats, which need no matrix.
+    sws_setColorspaceDetails(context, sws_getCoefficients(default_colorspace(source->colorspace)), source->full_range,
+                             sws_getCoefficients(default_colorspace(target->colorspace)), target->full_range, 0, 1 << 16,
+                             1 << 16);
+    if (sws_init_context(context, NULL, NULL) >= 0) return context;
+    sws_freeContext(context);
+    return NULL;
+}
+
+// Without resizing, the library's general way to RGB rounds the weights of two rows of colours to "the nearer" or "half
+// of each". Formats that lack rows of colours and have no way of their own therefore get their rows first, finely.
+static bool needs_rows(const sk_av_picture *source, const sk_av_picture *target) {
+    const AVPixFmtDescriptor *from = av_pix_fmt_desc_get(source->format), *to = av_pix_fmt_desc_get(target->format);
+    if (!from || !to || (from->flags & AV_PIX_FMT_FLAG_RGB) || !(to->flags & AV_PIX_FMT_FLAG_RGB)) return false;
+    if (source->width != target->width || source->height != target->height) return false;
+    if (from->log2_chroma_h != 1 || from->log2_chroma_w != 1) return false;
+    const bool has_own = source->format == AV_PIX_FMT_YUV420P || source->format == AV_PIX_FMT_YUVA420P;
+    return !has_own || source->height % 2 != 0;
+}
+
+sk_av_scaler *sk_av_scaler_create(const sk_av_picture *given_source, const sk_av_picture *given_target, int flags) {
+    sk_av_picture source = *given_source, target = *given_target;
+    source.format = plain_format(source.format, &source.full_range);
+    target.format = plain_format(target.format, &target.full_range);
+    if (!sws_isSupportedInput(source.format) || !sws_isSupportedOutput(target.format)) return NULL;
+    sk_av_scaler *scaler = calloc(1, sizeof *scaler);
+    if (!scaler) return NULL;
+    if (needs_rows(&source, &target)) {
+        sk_av_picture between = source;
+        between.format = AV_PIX_FMT_YUV422P16;
+        scaler->first = make_context(&source, &between, flags);
+        scaler->between = av_frame_alloc();
+        if (scaler->between) {
+            scaler->between->width = between.width;
+            scaler->between->height = between.height;
+            scaler->between->format = between.format;
+        }
+        if (!scaler->first || !scaler->between || av_frame_get_buffer(scaler->between, 64) < 0) {
+            sk_av_scaler_free(scaler);
+            return NULL;
+        }
+        source = between;
+    }
+    scaler->context = make_context(&source, &target, flags);
+    if (scaler->context) return scaler;
+    sk_av_scaler_free(scaler);
+    return NULL;
+}
+
+static int run_step(struct SwsContext *context, const AVFrame *source, AVFrame *target) {
+    return sws_scale(context, (const uint8_t *const *)source->data, source->linesize, 0, source->height, target->data,
+                     target->linesize);
 }
 
 int sk_av_scaler_run(sk_av_scaler *scaler, const AVFrame *source, AVFrame *target) {
-    return sws_scale(scaler->context, (const uint8_t *const *)source->data, source->linesize, 0, source->height,
-                     target->data, target->linesize);
+    if (!scaler->first) return run_step(scaler->context, source, target);
+    const int rows = run_step(scaler->first, source, scaler->between);
+    return rows < 0 ? rows : run_step(scaler->context, scaler->between, target);
 }
 
 void sk_av_scaler_free(sk_av_scaler *scaler) {
     if (!scaler) return;
     sws_freeContext(scaler->context);
+    sws_freeContext(scaler->first);
+    av_frame_free(&scaler->between);
     free(scaler);
 }
 

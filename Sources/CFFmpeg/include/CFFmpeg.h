@@ -69,6 +69,7 @@ typedef struct {
     int width, height;
     enum AVPixelFormat format;
     enum AVColorSpace colorspace;
+    enum AVChromaLocation chroma_location;
     bool full_range;
 } sk_av_picture;
 sk_av_scaler *sk_av_scaler_create(const sk_av_picture *source, const sk_av_picture *target, int flags);

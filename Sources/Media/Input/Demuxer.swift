@@ -133,7 +133,9 @@ final class Demuxer {
             else { continue }
             earliest = min(earliest, Rational(stream.time_base).seconds(stream.start_time))
         }
-        return earliest.isFinite ? earliest : 0
+        guard earliest.isFinite else { return 0 }
+        // A little before zero lie the samples by which a codec runs ahead: they are dropped, and zero is zero.
+        return earliest < 0 && earliest > -0.5 ? 0 : earliest
     }
 
     /// The next packet of the selected stream; false at the end.

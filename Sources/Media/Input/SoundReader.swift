@@ -37,6 +37,8 @@ package final class SoundReader {
     private let frame: Frame
     private let unit: Double
     private let origin: Double
+    /// When the container says that the sound begins.
+    private let declaredStart: Double
 
     private var resampler: Resampler?
     /// Samples ready to be handed out, at the output rate.
@@ -64,6 +66,7 @@ package final class SoundReader {
         frame = try Frame(file.name)
         unit = demuxer.stream(stream).map { Rational($0.pointee.time_base).value } ?? 0
         origin = demuxer.originSeconds
+        declaredStart = max(0, file.description.streams.first { $0.index == stream }?.startSeconds ?? 0)
         demuxer.select(stream)
     }
 
@@ -152,6 +155,8 @@ package final class SoundReader {
         var begin = expected
         if stamp != sk_av_no_timestamp(), unit > 0 {
             begin = Double(stamp) * unit - origin + shift
+            // Some codecs' first packet gives no samples, and the first samples then bear the second packet's time.
+            if decodedFrames == 1, abs(begin - declaredStart) < Self.slip { begin = declaredStart }
             let believable = max(file.description.seconds ?? 0, expected) + 60
             if begin > believable || begin < expected - 1, decodedFrames > 1 {
                 // The times start again, as in recordings that were glued together.

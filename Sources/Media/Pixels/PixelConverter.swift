@@ -3,7 +3,7 @@ import CFFmpeg
 /// Decoded frames of any format to upright RGB with square pixels.
 ///
 /// The conversion is that of the reference readers: swscale's own YUV to RGB with the `bilinear` flag, the matrix and the
-/// range that the frame is tagged with, and BT.601 with studio range where it is not tagged. Brightness is not mapped:
+/// range that the frame is tagged with, the place of the colour samples likewise, and BT.601 with studio range where it is not tagged. Brightness is not mapped:
 /// HDR transfer curves stay as they are.
 final class PixelConverter {
     private struct Key: Equatable {
@@ -11,6 +11,7 @@ final class PixelConverter {
         var height: Int32
         var format: Int32
         var colorspace: UInt32
+        var chromaLocation: UInt32
         var isFullRange: Bool
         var aspect: Double
         var orientation: Orientation
@@ -76,6 +77,7 @@ final class PixelConverter {
             height: frame.pointee.height,
             format: frame.pointee.format,
             colorspace: frame.pointee.colorspace.rawValue,
+            chromaLocation: frame.pointee.chroma_location.rawValue,
             isFullRange: PixelGeometry.isFullRange(frame.pointee.color_range, format),
             aspect: isAsCoded ? 1 : PixelGeometry.sane(own),
             orientation: isAsCoded ? .upright : turned
@@ -115,6 +117,7 @@ final class PixelConverter {
             height: wanted.height,
             format: AVPixelFormat(rawValue: wanted.format),
             colorspace: AVColorSpace(rawValue: wanted.colorspace),
+            chroma_location: AVChromaLocation(rawValue: wanted.chromaLocation),
             full_range: wanted.isFullRange
         )
         var to = sk_av_picture(
@@ -122,6 +125,7 @@ final class PixelConverter {
             height: Int32(squareSize.height),
             format: AV_PIX_FMT_RGB24,
             colorspace: AVCOL_SPC_UNSPECIFIED,
+            chroma_location: AVCHROMA_LOC_UNSPECIFIED,
             full_range: true
         )
         let isResized = squareSize != (width, height)
