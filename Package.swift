@@ -109,7 +109,9 @@ let package = Package(
         ),
         .testTarget(
             name: "ModelsTests",
-            dependencies: ["CAllocationCounter", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor"],
+            dependencies: [
+                "CAllocationCounter", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor",
+            ],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
@@ -125,7 +127,11 @@ let package = Package(
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "SoranjiTests", dependencies: ["JSONText", "Soranji"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SoranjiTests",
+            dependencies: ["Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "CLITests",
             dependencies: [

@@ -19,6 +19,8 @@ public struct ImportPlan: Sendable {
     public var encoders: [Encoder] = []
     /// Source tensors that are known and deliberately not used (e.g. "rotary_emb.inv_freq"): not an error when left over.
     public var ignoredTensors: Set<String> = []
+    /// What the user should know about parts of the checkpoint that the bundle will not have.
+    public var notes: [String] = []
 
     public init(architecture: String, configuration: JSON) {
         self.architecture = architecture

@@ -1,6 +1,6 @@
 import JSONText
 
-/// What a checkpoint knows about text, as files of a bundle.
+/// What a checkpoint knows about text, and about how pictures and sound are prepared, as files of a bundle.
 enum TokenizerFiles {
     /// Name of the file that holds a GGUF's tokenizer.
     static let ggufName = "tokenizer.gguf.json"

@@ -86,7 +86,7 @@ public final class Runtime {
     public var cacheBytesPerToken: Int { runner.layout.pageBytes / PageLayout.positions }
 
     /// An empty table of pages for this model.
-    func makePageTable() -> PageTable { PageTable(layout: runner.layout) }
+    func makePageTable() -> PageTable { runner.makeTable() }
 
     /// Checks ids that a user gave.
     func check(_ tokens: [Int32]) throws {

@@ -91,7 +91,7 @@ struct GoldenTests {
             element: .f32,
             maximumPositions: 256
         )
-        var table = PageTable(layout: runner.layout)
+        var table = runner.makeTable()
         var tokens = prompt
         var pending = prompt
         var sampler = Sampler(SamplingSettings(), vocabularySize: decoder.configuration.vocabularySize)
@@ -109,7 +109,7 @@ struct GoldenTests {
         _ runner: DecoderRunner,
         onLogits: (Int, UnsafeMutableBufferPointer<Float>) -> Void
     ) throws {
-        var table = PageTable(layout: runner.layout)
+        var table = runner.makeTable()
         var begin = 0
         while begin < tokens.count {
             let end = min(tokens.count, begin + runner.chunkTokens)
@@ -148,6 +148,8 @@ struct GoldenCase {
     }
 
     func contains(_ name: String) -> Bool { golden.entry(named: name) != nil }
+
+    func isFloat(_ name: String) throws -> Bool { try #require(golden.entry(named: name)).type == .float32 }
 
     func integers(_ name: String) throws -> (shape: [Int], values: [Int64]) { try values(name) }
     func floats(_ name: String) throws -> (shape: [Int], values: [Float]) { try values(name) }

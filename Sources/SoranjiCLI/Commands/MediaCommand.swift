@@ -6,16 +6,18 @@ import Soranji
 struct MediaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "media",
-        abstract: "Show the streams of a clip, a recording or a picture.",
+        abstract: "Show the streams of a clip, a recording or a picture, and what a question about it would take.",
         discussion: """
             Container, length, and for every stream its codec, size or sample rate, frame rate and rotation. The streams \
             that would be seen and heard are marked with a star. No model is needed. With --read everything that a \
-            question would look at is decoded too, and damage shows.
+            question would look at is decoded too, and damage shows. With --model the frames, sizes and tokens that 'ask' \
+            would take are counted, without running the model.
 
             Examples:
               soranji media clip.mp4
               soranji media recording.flac --json
               soranji media clip.mp4 --read --fps 2
+              soranji media clip.mp4 --model omni --fps 1 --max-pixels 200000
             """
     )
 
@@ -25,28 +27,75 @@ struct MediaCommand: ParsableCommand {
     @Flag(help: "Decode frames and sound, and tell what came.")
     var read = false
 
-    @Option(help: ArgumentHelp("Frames per second to decode with --read.", valueName: "rate"))
-    var fps: Double = 1
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("Count what 'ask' would take with this model.", valueName: "path"),
+        completion: .file()
+    )
+    var model: String?
+
+    @Option(help: ArgumentHelp("Frames per second. (default: the model's; 1 for --read)", valueName: "rate"))
+    var fps: Double?
+
+    @Option(help: ArgumentHelp("With --model: how many frames, evenly spread.", valueName: "count"))
+    var frames: Int?
+
+    @Option(help: ArgumentHelp("With --model: most pixels of a picture or a frame.", valueName: "count"))
+    var maxPixels: Int?
+
+    @Flag(help: "With --model: without the sound of a clip.")
+    var noSound = false
 
     @Argument(help: "A clip, a recording or a picture.", completion: .file())
     var path: String
 
     func validate() throws {
-        if !(fps > 0 && fps <= 1000) { throw ValidationError("--fps must be above 0 and at most 1000, not \(fps).") }
+        if let frames, !(1...1_000_000 ~= frames) {
+            throw ValidationError("--frames must be from 1 to 1000000, not \(frames).")
+        }
+        if let maxPixels, !(1...1 << 40 ~= maxPixels) {
+            throw ValidationError("--max-pixels must be a positive number, not \(maxPixels).")
+        }
+        if let fps, !(0.001...1000 ~= fps) { throw ValidationError("--fps must be from 0.001 to 1000, not \(fps).") }
     }
 
     func run() throws {
         let file = try MediaFile(path: path)
-        let reading = read ? try MediaReading(file, framesPerSecond: fps) : nil
+        let reading = read ? try MediaReading(file, framesPerSecond: fps ?? 1) : nil
+        let receipt = try model.map { try receipt(file.description, model: $0) }
         let text: String
         if json {
             var object = file.description.json.objectValue ?? JSON.Object()
             object["read"] = reading?.json
+            object["ask"] = receipt?.json
             text = JSON.object(object).text(indented: true)
         } else {
-            text = ([MediaReport(file.description).text] + (reading.map { [$0.text] } ?? [])).joined(separator: "\n\n")
+            let plan = receipt.map { MediaReceiptText($0, style: Terminal.standardOutput.style).lines } ?? []
+            text =
+                ([MediaReport(file.description).text] + (reading.map { [$0.text] } ?? [])
+                + (plan.isEmpty ? [] : [plan.dropFirst().joined(separator: "\n")])).joined(separator: "\n\n")
         }
         Terminal.standardOutput.writeLine(text.trimmingWhitespace)
+    }
+
+    /// What `ask` would take of the file.
+    private func receipt(_ description: MediaDescription, model: String) throws -> MediaReceipt {
+        var options = MediaOptions()
+        options.framesPerSecond = fps
+        options.frameCount = frames
+        options.maximumPixels = maxPixels
+        options.usesSound = !noSound
+        var kind = MediaInput.Kind.audio
+        if let picture = description.bestVideo, case .video(let video) = picture.kind {
+            kind = video.isStill ? .image : .video
+        } else if description.bestSound == nil {
+            kind = .image
+        }
+        return try Runtime.mediaReceipt(
+            [MediaInput(kind, path: path)],
+            bundleFolder: ModelLocator.bundleFolder(for: model) { _ in },
+            options: options
+        )
     }
 }
 
