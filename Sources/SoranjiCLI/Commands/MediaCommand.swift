@@ -62,7 +62,7 @@ struct MediaCommand: ParsableCommand {
     func run() throws {
         let file = try MediaFile(path: path)
         let reading = read ? try MediaReading(file, framesPerSecond: fps ?? 1) : nil
-        let receipt = try model.map { try receipt(file.description, model: $0) }
+        let receipt = try model.map { try askReceipt(file.description, model: $0) }
         let text: String
         if json {
             var object = file.description.json.objectValue ?? JSON.Object()
@@ -79,7 +79,7 @@ struct MediaCommand: ParsableCommand {
     }
 
     /// What `ask` would take of the file.
-    private func receipt(_ description: MediaDescription, model: String) throws -> MediaReceipt {
+    private func askReceipt(_ description: MediaDescription, model: String) throws -> MediaReceipt {
         var options = MediaOptions()
         options.framesPerSecond = fps
         options.frameCount = frames
