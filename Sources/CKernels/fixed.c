@@ -6,8 +6,9 @@
 #include "sk_panel.h"
 
 enum {
-    TOKENS = 480,          // most tokens of a group: what a converted block serves
-    PANELS = 2,            // panels converted together, whose rows make one block of results
+    TOKENS = 576,         // most tokens of a group: what a converted block serves
+    PANELS = 4,            // most panels converted together: rows of activations that are fetched serve all of them
+    PAIR = 2,              // panels whose rows make one block of results
     CHUNK_COLUMNS = 256,   // columns converted at a time: 8 KiB a panel
     CHUNK_BLOCKS = CHUNK_COLUMNS / SK_BLOCK,
 };
@@ -21,7 +22,7 @@ static inline int32_t part_size(int32_t tokens, int32_t parts, int32_t i) { retu
 // Sums of one group of tokens for one or two panels that begin at output `row`.
 static void finish(const sk_fixed_level *level, const sk_fixed_job *job, const sk_projection *projection, int32_t row,
                    int32_t first_token, int32_t tokens, float (*acc)[TOKENS][SK_PANEL_ROWS]) {
-    const int32_t count = least(PANELS * SK_PANEL_ROWS, projection->matrix.rows - row);
+    const int32_t count = least(PAIR * SK_PANEL_ROWS, projection->matrix.rows - row);
     for (int32_t p = 0; p * SK_PANEL_ROWS < count; p++) {
         const int32_t here = least(SK_PANEL_ROWS, count - p * SK_PANEL_ROWS);
         const float *bias = projection->bias ? projection->bias + row + p * SK_PANEL_ROWS : NULL;
@@ -54,6 +55,12 @@ static void finish(const sk_fixed_level *level, const sk_fixed_job *job, const s
     }
 }
 
+// Asks for a chunk of a panel: weights are read once a group, straight from the map, and products take long enough for
+// them to arrive.
+static inline void expect(const uint16_t *chunk, int64_t columns) {
+    for (int64_t i = 0; i < columns * SK_PANEL_ROWS; i += 32) __builtin_prefetch(chunk + i, 0, 2);
+}
+
 static void walk_projection(const sk_fixed_level *level, const sk_fixed_job *job, const sk_projection *projection,
                             int64_t begin, int64_t end) {
     const int64_t columns = projection->matrix.columns;
@@ -73,6 +80,11 @@ static void walk_projection(const sk_fixed_level *level, const sk_fixed_job *job
                 for (int32_t p = 0; p < panels; p++) {
                     const uint8_t *panel = (const uint8_t *)projection->matrix.data + (size_t)(p0 + p) * panel_bytes;
                     level->convert((const uint16_t *)panel + c0 * SK_PANEL_ROWS, count, weights[p], scales[p]);
+                    if (c0 + count < columns) {
+                        expect((const uint16_t *)panel + (c0 + count) * SK_PANEL_ROWS, least(CHUNK_COLUMNS, columns - c0 - count));
+                    } else if (p0 + p + PANELS < end) {
+                        expect((const uint16_t *)(panel + PANELS * panel_bytes), least(CHUNK_COLUMNS, columns));
+                    }
                 }
                 for (int32_t i = 0, t = 0; i < tiles; i++) {
                     const int32_t size = part_size(tokens, tiles, i);
@@ -89,7 +101,9 @@ static void walk_projection(const sk_fixed_level *level, const sk_fixed_job *job
                     t += size;
                 }
             }
-            finish(level, job, projection, (int32_t)p0 * SK_PANEL_ROWS, t0, tokens, acc);
+            for (int32_t p = 0; p < panels; p += PAIR) {
+                finish(level, job, projection, (int32_t)(p0 + p) * SK_PANEL_ROWS, t0, tokens, acc + p);
+            }
         }
     }
 }

@@ -67,8 +67,7 @@ AVX2_INLINE void fixed_tile(const int32_t tokens, const int16_t *weights, const 
                 const __m256i pair = _mm256_set1_epi32(two);
                 dot[t][0] = _mm256_add_epi32(dot[t][0], _mm256_madd_epi16(w0, pair));
                 dot[t][1] = _mm256_add_epi32(dot[t][1], _mm256_madd_epi16(w1, pair));
-                FIX(dot[t][0]);
-                FIX(dot[t][1]);
+                __asm__ volatile("" : "+x"(dot[t][0]), "+x"(dot[t][1]));
             }
         }
         const __m256 s0 = _mm256_load_ps(scales + b * SK_PANEL_ROWS), s1 = _mm256_load_ps(scales + b * SK_PANEL_ROWS + 8);

@@ -12,8 +12,7 @@
 #define SK_NAME(x) x##_avx2
 #define SK_REGISTER 8
 #define SK_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#define SK_TILE_ROWS 6
-#define SK_TILE_VECTORS 1
+#define SK_TILE_REGISTERS 12
 #include "segments_lanes.h"
 
 #pragma clang attribute pop

@@ -1,8 +1,8 @@
 // Attention inside segments with vectors. Included inside a target region with
 //   SK_NAME(x)          the name of x at this level
 //   SK_REGISTER         the floats of one register: 8 or 16
-//   SK_TILE_ROWS        the most rows of a register tile, whose counts SK_EACH_ROWS(X) lists: X(1) X(2) ...
-//   SK_TILE_VECTORS     vectors of 16 that a full tile is wide
+//   SK_TILE_REGISTERS   sums that stay in registers: tiles of half as many rows times two registers, a third times three
+//   SK_EACH_ROWS(X)     X(1) X(2) ... up to half of them
 #include "sk_lanes.h"
 
 typedef float segment_register __attribute__((ext_vector_type(SK_REGISTER)));
@@ -15,67 +15,105 @@ SK_ALWAYS segment_register load_part(const float *from) {
 
 SK_ALWAYS void store_part(float *to, segment_register x) { memcpy(to, &x, sizeof x); }
 
-// out[r][v * 16 ...] (+)= sum over i of left[r * left_stride + i] * right[v * right_stride + i * 16 ...]: scores (left:
-// queries, right: panels of keys) and outputs (left: weights, right: strips of values) alike.
-SK_ALWAYS void tile_of(const int rows, const int vectors, const int adds, const float *left, int64_t left_stride,
-                       const float *right, int64_t right_stride, int32_t steps, float *out, int64_t out_stride) {
-    enum { PARTS = SK_LANES / SK_REGISTER };
-    segment_register sum[SK_TILE_ROWS][SK_TILE_VECTORS * PARTS];
+enum {
+    PARTS = SK_LANES / SK_REGISTER,                          // registers of 16 floats
+    TALL_ROWS = SK_TILE_REGISTERS / 2, WIDE_ROWS = SK_TILE_REGISTERS / 3,
+};
+
+// out[r][p * SK_REGISTER ...] (+)= sum over i of left[r * left_row + i * left_step] * right, whose registers stand side by
+// side in vectors of 16, right_stride apart: scores (left: queries, right: panels of keys) and outputs (left: weights,
+// right: strips of values) alike.
+SK_ALWAYS void tile_of(const int rows, const int registers, const int adds, const float *left, const int64_t left_row,
+                       const int64_t left_step, const float *right, int64_t right_stride, int32_t steps, float *out,
+                       int64_t out_stride) {
+    segment_register sum[TALL_ROWS][3];
     for (int r = 0; r < rows; r++) {
-        for (int p = 0; p < vectors * PARTS; p++) {
+        for (int p = 0; p < registers; p++) {
             sum[r][p] = adds ? load_part(out + r * out_stride + p * SK_REGISTER) : (segment_register)0.0f;
         }
     }
     for (int32_t i = 0; i < steps; i++) {
-        segment_register part[SK_TILE_VECTORS * PARTS];
-        for (int p = 0; p < vectors * PARTS; p++) {
+        segment_register part[3];
+        for (int p = 0; p < registers; p++) {
             part[p] = load_part(right + p / PARTS * right_stride + (int64_t)i * SK_LANES + p % PARTS * SK_REGISTER);
         }
         for (int r = 0; r < rows; r++) {
-            const segment_register value = left[r * left_stride + i];
-            for (int p = 0; p < vectors * PARTS; p++) sum[r][p] = __builtin_elementwise_fma(value, part[p], sum[r][p]);
+            const segment_register value = left[r * left_row + i * left_step];
+            for (int p = 0; p < registers; p++) {
+                sum[r][p] = __builtin_elementwise_fma(value, part[p], sum[r][p]);
+                __asm__ volatile("" : "+x"(sum[r][p]));
+            }
         }
     }
     for (int r = 0; r < rows; r++) {
-        for (int p = 0; p < vectors * PARTS; p++) store_part(out + r * out_stride + p * SK_REGISTER, sum[r][p]);
+        for (int p = 0; p < registers; p++) store_part(out + r * out_stride + p * SK_REGISTER, sum[r][p]);
     }
 }
 
 // Every tile has its size as a constant, so that the sums stay in registers.
-#define SK_TILE(R)                                                                                                    \
+#define SK_SCORE_TILE(R)                                                                                              \
     case R:                                                                                                           \
-        if (vectors == SK_TILE_VECTORS) {                                                                             \
-            tile_of(R, SK_TILE_VECTORS, adds, left, left_stride, right, right_stride, steps, out, out_stride);        \
+        if (registers == 2) {                                                                                         \
+            tile_of(R, 2, 0, left, 1, TALL_ROWS, right, right_stride, steps, out, SK_SEGMENT_BLOCK);                  \
         } else {                                                                                                      \
-            tile_of(R, 1, adds, left, left_stride, right, right_stride, steps, out, out_stride);                      \
+            tile_of(R, 1, 0, left, 1, TALL_ROWS, right, right_stride, steps, out, SK_SEGMENT_BLOCK);                  \
+        }                                                                                                             \
+        return;
+#define SK_VALUE_TILE(R)                                                                                              \
+    case R:                                                                                                           \
+        if (registers == 3) {                                                                                         \
+            tile_of(R < WIDE_ROWS ? R : WIDE_ROWS, 3, 1, left, SK_SEGMENT_BLOCK, 1, right, right_stride, steps, out,  \
+                    out_stride);                                                                                      \
+        } else if (registers == 2) {                                                                                  \
+            tile_of(R, 2, 1, left, SK_SEGMENT_BLOCK, 1, right, right_stride, steps, out, out_stride);                 \
+        } else {                                                                                                      \
+            tile_of(R, 1, 1, left, SK_SEGMENT_BLOCK, 1, right, right_stride, steps, out, out_stride);                 \
         }                                                                                                             \
         return;
 
-static void score_tile(int32_t rows, int32_t vectors, const float *left, int64_t left_stride, const float *right,
-                       int64_t right_stride, int32_t steps, float *out, int64_t out_stride) {
-    enum { adds = 0 };
-    switch (rows) { SK_EACH_ROWS(SK_TILE) }
+static void score_tile(int32_t rows, int32_t registers, const float *left, const float *right, int64_t right_stride,
+                       int32_t steps, float *out) {
+    switch (rows) { SK_EACH_ROWS(SK_SCORE_TILE) }
 }
 
-static void value_tile(int32_t rows, int32_t vectors, const float *left, int64_t left_stride, const float *right,
-                       int64_t right_stride, int32_t steps, float *out, int64_t out_stride) {
-    enum { adds = 1 };
-    switch (rows) { SK_EACH_ROWS(SK_TILE) }
+static void value_tile(int32_t rows, int32_t registers, const float *left, const float *right, int64_t right_stride,
+                       int32_t steps, float *out, int64_t out_stride) {
+    switch (rows) { SK_EACH_ROWS(SK_VALUE_TILE) }
 }
 
-// Calls `tile` over `vectors` vectors of 16 columns for all rows.
-SK_ALWAYS void tiles(void (*tile)(int32_t, int32_t, const float *, int64_t, const float *, int64_t, int32_t, float *,
-                                  int64_t),
-                     int32_t rows, int32_t vectors, const float *left, int64_t left_stride, const float *right,
-                     int64_t right_stride, int32_t steps, float *out, int64_t out_stride) {
-    const int32_t parts = (rows + SK_TILE_ROWS - 1) / SK_TILE_ROWS, size = (rows + parts - 1) / parts;
-    for (int32_t v = 0; v < vectors;) {
-        const int32_t width = v + SK_TILE_VECTORS <= vectors ? SK_TILE_VECTORS : 1;
-        for (int32_t row = 0; row < rows; row += size) {
-            tile(rows - row < size ? rows - row : size, width, left + row * left_stride, left_stride,
-                 right + v * right_stride, right_stride, steps, out + row * out_stride + v * SK_LANES, out_stride);
+// Rows are cut into the fewest parts of at most `most`, as even as possible: the size of all but the last.
+SK_ALWAYS int32_t even_part(int32_t rows, int32_t most) {
+    const int32_t parts = (rows + most - 1) / most;
+    return (rows + parts - 1) / parts;
+}
+
+// scores[r] = queries of row r times `keys` keys. Queries lie tile by tile, [width][TALL_ROWS].
+SK_ALWAYS void score_rows(int32_t rows, int32_t keys, int32_t width, const float *queries, const float *panels,
+                          float *scores) {
+    const int32_t count = sk_segment_lanes(keys) / SK_REGISTER, size = even_part(rows, TALL_ROWS);
+    for (int32_t p = 0, here; p < count; p += here) {
+        here = p + 2 <= count ? 2 : 1;
+        const float *tile = queries;
+        for (int32_t row = 0; row < rows; row += size, tile += (int64_t)width * TALL_ROWS) {
+            score_tile(rows - row < size ? rows - row : size, here, tile, panels + (int64_t)(p / PARTS) * width * SK_LANES,
+                       (int64_t)width * SK_LANES, width, scores + row * SK_SEGMENT_BLOCK + p * SK_REGISTER);
         }
-        v += width;
+    }
+}
+
+// sums[r] += weights of row r times the values of `keys` keys, as many registers of columns as the width needs: two at a
+// time, and three once where their number is odd.
+SK_ALWAYS void value_rows(int32_t rows, int32_t keys, int32_t width, const float *weights, const float *strips,
+                          int64_t strip_stride, float *sums, int64_t sums_stride) {
+    const int32_t count = (width + SK_REGISTER - 1) / SK_REGISTER;
+    for (int32_t p = 0, here; p < count; p += here) {
+        here = count - p == 3 ? 3 : count - p == 1 ? 1 : 2;
+        const int32_t size = even_part(rows, here == 3 ? WIDE_ROWS : TALL_ROWS);
+        for (int32_t row = 0; row < rows; row += size) {
+            value_tile(rows - row < size ? rows - row : size, here, weights + row * SK_SEGMENT_BLOCK,
+                       strips + p / PARTS * strip_stride, strip_stride, keys, sums + row * sums_stride + p * SK_REGISTER,
+                       sums_stride);
+        }
     }
 }
 
@@ -140,7 +178,7 @@ SK_ALWAYS float soften(float *scores, int32_t count, float *maximum, float *tota
     const float base = larger == -INFINITY ? 0.0f : larger;
     v16 sum = 0;
     for (int32_t i = 0; i < count; i += SK_LANES) {
-        const v16 weight = exp16(load16(scores + i) - base);
+        const v16 weight = exp16_below(load16(scores + i) - base);
         store16(scores + i, weight);
         sum += weight;
     }
@@ -158,16 +196,19 @@ static void attend_rows(const sk_segment *segment, const float *packed, int32_t 
     float *queries = scratch, *sums = queries + SK_SEGMENT_ROWS * columns;
     float *scores = sums + SK_SEGMENT_ROWS * columns, *maximum = scores + SK_SEGMENT_ROWS * SK_SEGMENT_BLOCK;
     float *total = maximum + SK_SEGMENT_ROWS;
+    const int32_t tile = even_part(count, TALL_ROWS);
     for (int32_t r = 0; r < count; r++) {
-        rotated_row(segment, segment->queries, first + r, segment->scale, queries + r * columns);
+        float query[SK_SEGMENT_WIDTH];
+        rotated_row(segment, segment->queries, first + r, segment->scale, query);
+        float *to = queries + (int64_t)(r / tile) * width * TALL_ROWS + r % tile;
+        for (int32_t c = 0; c < width; c++) to[c * TALL_ROWS] = query[c];
         memset(sums + r * columns, 0, sizeof(float) * (size_t)columns);
         maximum[r] = -INFINITY;
         total[r] = 0;
     }
     for (int32_t begin = 0; begin < segment->rows; begin += SK_SEGMENT_BLOCK) {
         const int32_t rest = segment->rows - begin, keys = rest < SK_SEGMENT_BLOCK ? rest : SK_SEGMENT_BLOCK;
-        tiles(score_tile, count, sk_segment_lanes(keys) / SK_LANES, queries, columns, packed + (int64_t)begin * width,
-              (int64_t)width * SK_LANES, width, scores, SK_SEGMENT_BLOCK);
+        score_rows(count, keys, width, queries, packed + (int64_t)begin * width, scores);
         for (int32_t r = 0; r < count; r++) {
             const float factor = soften(scores + r * SK_SEGMENT_BLOCK, keys, maximum + r, total + r);
             float *sum = sums + r * columns;
@@ -175,8 +216,7 @@ static void attend_rows(const sk_segment *segment, const float *packed, int32_t 
                 for (int32_t c = 0; c < columns; c += SK_LANES) store16(sum + c, load16(sum + c) * factor);
             }
         }
-        tiles(value_tile, count, strips, scores, SK_SEGMENT_BLOCK, values + (int64_t)begin * SK_LANES,
-              (int64_t)padded * SK_LANES, keys, sums, columns);
+        value_rows(count, keys, width, scores, values + (int64_t)begin * SK_LANES, (int64_t)padded * SK_LANES, sums, columns);
     }
     for (int32_t r = 0; r < count; r++) {
         const float share = total[r] == 0 ? 0 : 1.0f / total[r];

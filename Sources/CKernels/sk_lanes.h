@@ -70,6 +70,21 @@ SK_ALWAYS v16 exp16(v16 x) {
     return x < SK_STEP_EXP_LOW ? (v16)0.0f : result;
 }
 
+// sk_step_exp in every lane, of numbers that are 0, negative or NaN: the same bits as exp16.
+SK_ALWAYS v16 exp16_below(v16 x) {
+    const v16 shifted = fma16(x, (v16)SK_STEP_LOG2_E, (v16)SK_STEP_ROUND);
+    const v16 n = shifted - SK_STEP_ROUND;
+    v16 r = fma16(n, (v16)-SK_STEP_LN2_HIGH, x);
+    r = fma16(n, (v16)-SK_STEP_LN2_LOW, r);
+    v16 p = fma16(r, (v16)SK_STEP_C4, (v16)SK_STEP_C3);
+    p = fma16(p, r, (v16)SK_STEP_C2);
+    p = fma16(p, r, (v16)SK_STEP_C1);
+    p = fma16(p, r, (v16)SK_STEP_C0);
+    p = fma16(p, r * r, r) + 1.0f;
+    const v16 power = (v16)(((i16)shifted + 127) << 23);
+    return x < SK_STEP_EXP_LOW ? (v16)0.0f : p * power;
+}
+
 // The tree of sk_step_sum.
 SK_ALWAYS float sum16(v16 x) {
     const v8 a = x.lo + x.hi;
