@@ -6,7 +6,7 @@
 #include "sk_panel.h"
 
 enum {
-    TOKENS = 576,         // most tokens of a group: what a converted block serves
+    TOKENS = 576,          // most tokens of a group: what a converted block serves
     PANELS = 4,            // most panels converted together: rows of activations that are fetched serve all of them
     PAIR = 2,              // panels whose rows make one block of results
     CHUNK_COLUMNS = 256,   // columns converted at a time: 8 KiB a panel
@@ -81,7 +81,8 @@ static void walk_projection(const sk_fixed_level *level, const sk_fixed_job *job
                     const uint8_t *panel = (const uint8_t *)projection->matrix.data + (size_t)(p0 + p) * panel_bytes;
                     level->convert((const uint16_t *)panel + c0 * SK_PANEL_ROWS, count, weights[p], scales[p]);
                     if (c0 + count < columns) {
-                        expect((const uint16_t *)panel + (c0 + count) * SK_PANEL_ROWS, least(CHUNK_COLUMNS, columns - c0 - count));
+                        const int64_t left = columns - c0 - count;
+                        expect((const uint16_t *)panel + (c0 + count) * SK_PANEL_ROWS, least(CHUNK_COLUMNS, left));
                     } else if (p0 + p + PANELS < end) {
                         expect((const uint16_t *)(panel + PANELS * panel_bytes), least(CHUNK_COLUMNS, columns));
                     }

@@ -9,6 +9,7 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 // 16 registers: 12 sums, two of keys or values, one that passes.
+#define SK_HOLD(vector) __asm__ volatile("" : "+x"(vector))
 #define SK_NAME(x) x##_avx2
 #define SK_REGISTER 8
 #define SK_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)

@@ -9,6 +9,7 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), \
                              apply_to = function)
 
+#define SK_HOLD(vector) __asm__ volatile("" : "+x"(vector))
 #define SK_NAME(x) x##_avx512
 #include "segments_shape512.h"
 #include "segments_lanes.h"

@@ -3,6 +3,7 @@
 //   SK_REGISTER         the floats of one register: 8 or 16
 //   SK_TILE_REGISTERS   sums that stay in registers: tiles of half as many rows times two registers, a third times three
 //   SK_EACH_ROWS(X)     X(1) X(2) ... up to half of them
+//   SK_HOLD(register)   keeps the compiler from regrouping chains of sums, which would need more registers than there are
 #include "sk_lanes.h"
 
 typedef float segment_register __attribute__((ext_vector_type(SK_REGISTER)));
@@ -41,7 +42,7 @@ SK_ALWAYS void tile_of(const int rows, const int registers, const int adds, cons
             const segment_register value = left[r * left_row + i * left_step];
             for (int p = 0; p < registers; p++) {
                 sum[r][p] = __builtin_elementwise_fma(value, part[p], sum[r][p]);
-                __asm__ volatile("" : "+x"(sum[r][p]));
+                SK_HOLD(sum[r][p]);
             }
         }
     }

@@ -9,6 +9,7 @@
 
 void sk_segment_pack_emulated(const sk_segment *segment, float *packed);
 
+#define SK_HOLD(vector)
 #define SK_NAME(x) x##_emulated
 #include "../../Sources/CKernels/segments_shape512.h"
 #include "../../Sources/CKernels/segments_lanes.h"

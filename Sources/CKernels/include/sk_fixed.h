@@ -39,7 +39,7 @@ typedef struct {
 
 // Computes pairs of panels: begin and end count panels of all projections as sk_matmul_panels does, and are even, or
 // end is that count. Every matrix but the last has an even number of panels. Any split into ranges, and any grouping of
-// tokens into jobs, gives the same bytes. Needs up to 96 KiB of stack.
+// tokens into jobs, gives the same bytes. Needs up to 192 KiB of stack.
 void sk_fixed_matmul(const sk_fixed_job *job, int32_t begin, int32_t end);
 
 // The same at a given level (lowered to what the processor can do), for tests. All levels give the same bytes.
