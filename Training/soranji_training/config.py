@@ -88,7 +88,7 @@ class Flow:
     chunk_frames: int = 4
     token_latents: int = 2  # latents along each side of a token
     history_chunks: int = 2  # how far back a chunk looks
-    batch_tokens: int = 4096
+    batch_tokens: int = 3072
     rate_muon: float = 0.02
     rate_adam: float = 2e-3
     prompt_drop: float = 0.1
