@@ -58,22 +58,27 @@ class Mel:
 
 @dataclass(frozen=True)
 class Understanding:
-    eye_width: int = 192
-    eye_depth: int = 4
-    eye_heads: int = 6
-    ear_width: int = 128
+    eye_width: int = 160
+    eye_depth: int = 3
+    eye_heads: int = 5
+    eye_frames: int = 4  # frames to an eye token, of token_latents x token_latents latents each
+    token_latents: int = 2
+    ear_width: int = 96
     ear_depth: int = 2
-    ear_heads: int = 4
-    ear_patch: int = 4  # mel columns to an ear token
+    ear_heads: int = 3
+    ear_columns: int = 4  # mel columns to an ear token
     expert_every: int = 2
     experts: int = 4
-    expert_hidden: int = 128
+    expert_hidden: int = 64
     expert_top: int = 2
     batch_clips_a: int = 32
     rate_a: float = 1e-3
+    h264_share: float = 0.3
     batch_clips_b: int = 4
+    questions_b: int = 3
     rate_b: float = 1e-3
     balance: float = 0.01
+    window_frames: int = 16  # the eye and the ear see so much at a time; a longer clip is several windows
 
 
 @dataclass(frozen=True)
