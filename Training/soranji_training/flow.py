@@ -43,9 +43,10 @@ class Block(nn.Module):
         self.experts = Experts(d, c.experts, c.expert_hidden, c.expert_top)
         self.table = nn.Parameter(torch.zeros(6, d))
 
-    def forward(self, x, modulation, prompt, prompt_mask, mask, table, loads):
+    def forward(self, x, modulation, prompt, prompt_mask, mask, table, loads, past, kept):
         """x (B, P, n, d): P chunks of n tokens. modulation (B, P, 6, d). prompt (B, M, d). Masks are added to the scores:
-        prompt_mask (B, 1, P * n or 1, M), mask (P * n, P * n). table: cos, sin of the positions (P * n, head / 2)."""
+        prompt_mask (B, 1, P * n or 1, M), mask (P * n, P * n) or 0. table: cos, sin of the positions (P * n, head / 2).
+        past: turned K and V (B, H, m, head) of chunks committed before; this call's own are appended to `kept`."""
         B, P, n, D = x.shape
         H, N = self.heads, P * n
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table)[:, :, :, None].unbind(2)
@@ -54,7 +55,12 @@ class Block(nn.Module):
         q, k = norm(q), norm(k)
         pk, pv = self.prompt_kv(prompt).view(B, -1, 2, H, D // H).permute(2, 0, 3, 1, 4)
         s = self.sharpness * (D // H) ** -0.5
-        own = (rotate(q, table) * s[0, :, None, None]) @ rotate(k, table).mT + mask
+        q_turned, k = rotate(q, table), rotate(k, table)
+        if kept is not None:
+            kept.append((k, v))
+        if past is not None:
+            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+        own = (q_turned * s[0, :, None, None]) @ k.mT + mask
         far = (q * s[1, :, None, None]) @ norm(pk).mT + prompt_mask
         weights = torch.cat([far, own], -1).softmax(-1)
         a = weights[..., : far.shape[-1]] @ pv + weights[..., far.shape[-1] :] @ v
@@ -113,9 +119,9 @@ class FlowDecoder(nn.Module):
         f = lambda a: torch.cat([a.cos(), a.sin()], -1)
         return torch.cat([f(down)[:, None].expand(-1, columns, -1), f(across)[None].expand(rows, -1, -1)], -1).reshape(rows * columns, 16)
 
-    def forward(self, video, sound, t, kinds, first_frames, prompt, prompt_mask, mask, rows, columns, loads=None):
+    def forward(self, video, sound, t, kinds, first_frames, prompt, prompt_mask, mask, rows, columns, loads=None, past=None, kept=None):
         """video (B, P, F * rows * columns, token), sound (B, P, F, sound; already normalised), t (B, P) noise levels, kinds [P],
-        first_frames [P], prompt (B, M, d) from `read`. Returns the predicted clean video and sound tokens of all chunks."""
+        first_frames [P], prompt (B, M, d) from `read`, past: (K, V) a block. Returns the predicted clean video and sound tokens."""
         B, P, V, _ = video.shape
         frames = sound.shape[2]
         e = self.frame[:frames]
@@ -124,8 +130,8 @@ class FlowDecoder(nn.Module):
         m = F.silu(self.time(t) + self.kind[list(kinds)])
         modulation = self.modulation(m).view(B, P, 6, -1)
         table = rope(self.positions(first_frames, frames, rows, columns), self.c.width // self.c.heads)
-        for block in self.blocks:
-            x = block(x, modulation, prompt, prompt_mask, mask, table, loads)
+        for i, block in enumerate(self.blocks):
+            x = block(x, modulation, prompt, prompt_mask, mask, table, loads, past[i] if past else None, kept)
         shift, scale = self.last(m)[:, :, None].chunk(2, -1)
         x = norm(x) * (1 + scale) + shift
         return self.video_out(x[:, :, :V]), self.sound_out(x[:, :, V:])
@@ -134,18 +140,18 @@ class FlowDecoder(nn.Module):
 OFF = -1e4
 
 
-def causal_mask(chunks: int, tokens: int, device=None) -> torch.Tensor:
-    """(P * n, P * n) added to scores: a chunk sees itself and those committed before it (earlier in the order given, whatever their times)."""
-    order = torch.arange(chunks, device=device).repeat_interleave(tokens)
-    return torch.zeros(len(order), len(order), device=device).masked_fill(order[None] > order[:, None], OFF)
+def chunk_mask(visible: torch.Tensor, tokens: int) -> torch.Tensor:
+    """(P, P) bool, [i, j] = chunk i sees chunk j -> (P * n, P * n) added to scores."""
+    mask = torch.zeros(visible.shape, device=visible.device).masked_fill(~visible, OFF)
+    return mask.repeat_interleave(tokens, 0).repeat_interleave(tokens, 1)
 
 
-def prompt_masks(lengths: torch.Tensor, longest: int, chunks: int, tokens: int, dropped: torch.Tensor) -> torch.Tensor:
-    """(B, 1, P * n, M): rows beyond a prompt's length are off; where `dropped` (B,), the last (noisy) chunk sees no row at all."""
+def prompt_masks(lengths: torch.Tensor, longest: int, chunks: int, tokens: int, dropped: torch.Tensor, noisy: int = 1) -> torch.Tensor:
+    """(B, 1, P * n, M): rows beyond a prompt's length are off; where `dropped` (B,), the last `noisy` chunks see no row at all."""
     device = lengths.device
     off = torch.arange(longest, device=device)[None] >= lengths[:, None]
     m = off[:, None, None].expand(-1, -1, chunks * tokens, -1).clone()
-    m[:, :, (chunks - 1) * tokens :] |= dropped[:, None, None, None]
+    m[:, :, (chunks - noisy) * tokens :] |= dropped[:, None, None, None]
     return torch.zeros(m.shape, device=device).masked_fill(m, OFF)
 
 
@@ -156,33 +162,39 @@ def shifted(steps: int, shift: float, device=None) -> torch.Tensor:
 
 
 @torch.no_grad()
-def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: int, grid: tuple[int, int], channels: int, steps: int = 12, guidance: float = 2.5, shift: float = 3.0, seed: int = 0):
+def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: int, grid: tuple[int, int], channels: int, steps: int = 12, guidance: float = 2.5, shift: float = 3.0, seed: int = 0, noise=None):
     """Films one shot per prompt: rows (B, M, prompt). Returns latents (B, T, h, w, C) and sound tokens (B, T, sound), the mel scale undone.
 
-    For clarity it recomputes the committed chunks in each step instead of caching their K and V; the numbers are the same."""
+    `noise(k)` gives chunk k's starting video and sound tokens; without it they come from `seed`. After its last step a chunk is
+    committed: one pass at t = 0 makes the K and V that later chunks see; the last `history_chunks` are kept, so memory has a bound."""
     c, (gh, gw), device = model.c, grid, rows.device
     B, f, side = len(rows), c.chunk_frames, c.token_latents
     g = torch.Generator().manual_seed(seed)
     prompt, n = model.read(rows), f * gh * gw + f
     times = shifted(steps, shift, device)
-    video, sound = [], []
-    both = torch.cat([torch.zeros(B), torch.ones(B)]).bool().to(device)
+    none = torch.zeros(B, dtype=torch.bool, device=device)
+    plain = prompt_masks(lengths, rows.shape[1], 1, n, none)
+    twice = torch.cat([plain, prompt_masks(lengths, rows.shape[1], 1, n, ~none)])
+    prompts = torch.cat([prompt] * 2)
+    committed, video, sound = [], [], []  # committed: per chunk, per block (K, V)
     for k in range(chunks):
-        xv = torch.randn(B, f * gh * gw, side * side * channels, generator=g).to(device)
-        xs = torch.randn(B, f, model.sound_mean.numel(), generator=g).to(device)
-        past = list(range(max(0, k - c.history_chunks), k))
-        P = len(past) + 1
-        kinds, first = [START if j == 0 else INSIDE for j in (*past, k)], [j * f for j in (*past, k)]
-        pm = prompt_masks(torch.cat([lengths] * 2), rows.shape[1], P, n, both)
-        mask = causal_mask(P, n, device)
+        if noise:
+            xv, xs = noise(k)
+        else:
+            xv = torch.randn(B, f * gh * gw, side * side * channels, generator=g).to(device)
+            xs = torch.randn(B, f, model.sound_mean.numel(), generator=g).to(device)
+        kind, first = [START if k == 0 else INSIDE], [k * f]
+        window = committed[-c.history_chunks :]
+        past = [tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None
+        past2 = [(torch.cat([a, a]), torch.cat([b, b])) for a, b in past] if past else None
         for a, b in zip(times[:-1], times[1:]):
-            cv = torch.cat([torch.stack([*(video[j] for j in past), xv], 1)] * 2)
-            cs = torch.cat([torch.stack([*(sound[j] for j in past), xs], 1)] * 2)
-            t = torch.zeros(2 * B, P, device=device)
-            t[:, -1] = a
-            pv, ps = (p[:, -1] for p in model(cv, cs, t, kinds, first, torch.cat([prompt] * 2), pm, mask, gh, gw))
+            t = a.expand(2 * B, 1)
+            pv, ps = (p[:, 0] for p in model(torch.cat([xv, xv])[:, None], torch.cat([xs, xs])[:, None], t, kind, first, prompts, twice, 0, gh, gw, past=past2))
             pv, ps = (p[B:] + guidance * (p[:B] - p[B:]) for p in (pv, ps))
             xv, xs = xv + (b - a) * (xv - pv) / a, xs + (b - a) * (xs - ps) / a
+        kept: list = []
+        model(xv[:, None], xs[:, None], torch.zeros(B, 1, device=device), kind, first, prompt, plain, 0, gh, gw, past=past, kept=kept)
+        committed = [*window[1 - c.history_chunks :], kept] if c.history_chunks > 1 else [kept]
         video.append(xv)
         sound.append(xs)
     latents = torch.cat([latents_of(v, f, gh, gw, side) for v in video], 1)

@@ -21,10 +21,15 @@ from safetensors.torch import load_file, save_file
 from . import config as configuration
 
 
-def default_folder() -> Path:
-    if given := os.environ.get("SORANJI_TRAINING"):
+def cache_folder() -> Path:
+    """Where the project keeps what it fetches or derives; as Scripts/common.sh has it."""
+    if given := os.environ.get("SORANJI_CACHE"):
         return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "soranji" / "training"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "soranji"
+
+
+def default_folder() -> Path:
+    return Path(os.environ.get("SORANJI_TRAINING") or cache_folder() / "training")
 
 
 def arguments(description: str, minutes: float = 10) -> argparse.ArgumentParser:
@@ -52,8 +57,8 @@ class Stage:
         self.device = torch.device(args.device)
         self.stop_file = args.stop_file or args.folder / "stop"
         self.step, self.trained_s, self.stopped = 0, 0.0, False
-        self.began = self.mark = time.monotonic()
-        self.waited = 0.0
+        self.began = time.monotonic()
+        self.waited = self.mark = 0.0
         self.sums: dict[str, list[float]] = {}
         for s in (signal.SIGTERM, signal.SIGINT):
             signal.signal(s, self._stop)
@@ -132,10 +137,10 @@ class Stage:
         print(self.name, json.dumps(row), flush=True)
 
     def every(self, seconds: float) -> bool:
-        """True once in so many seconds."""
-        if time.monotonic() - self.mark < seconds:
+        """True once in so many seconds of work."""
+        if self.worked_s() - self.mark < seconds:
             return False
-        self.mark = time.monotonic()
+        self.mark = self.worked_s()
         return True
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from . import prompts, world
 from . import stage as stages
 from .codec import Codec, to_float
-from .flow import INSIDE, START, STILL, FlowDecoder, causal_mask, film, prompt_masks, tokens_of
+from .flow import INSIDE, START, STILL, FlowDecoder, chunk_mask, film, prompt_masks, tokens_of
 from .media import sheet
 from .optimiser import Both
 
@@ -36,31 +36,37 @@ class Batches:
         self.c, self.w = st.config.flow, st.config.world
         self.side = self.w.frame_px // st.config.codec.patch_px // self.c.token_latents
 
-    def layout(self, sort: str, r) -> tuple[list[int], int]:
-        """Indices of the chunks in the order of commitment, the noisy one last; and frames in a chunk."""
-        n, f = self.w.frames // self.c.chunk_frames, self.c.chunk_frames
+    def layout(self, sort: str, r) -> tuple[list[int], int, list[tuple[int, int]], int]:
+        """Indices of the chunks in the order of the sequence, how many frames each has, pairs (i, j) of places such that i sees j
+        (beside itself), and how many chunks at the end are noisy.
+
+        "prefix" holds a whole clip: its clean chunks, each of which sees those in its window before it, then noisy copies of all but
+        the first: exactly what a rollout with cached K and V sees. "suffix" and "both" commit the later chunk first."""
+        n, f, window = self.w.frames // self.c.chunk_frames, self.c.chunk_frames, self.c.history_chunks
         if sort == "still":
-            return [int(r.integers(self.w.frames))], 1
+            return [int(r.integers(self.w.frames))], 1, [], 1
         if sort == "first":
-            return [0], f
+            return [0], f, [], 1
         if sort == "prefix":
-            h = int(r.integers(1, self.c.history_chunks + 1))
-            k = int(r.integers(h, n))
-            return [*range(k - h, k), k], f
+            clean = [(i, j) for i in range(n - 1) for j in range(max(0, i - window), i)]
+            noisy = [(n - 2 + k, j) for k in range(1, n) for j in range(max(0, k - window), k)]
+            return [*range(n - 1), *range(1, n)], f, clean + noisy, n - 1
         if sort == "suffix":
             k = int(r.integers(0, n - 1))
-            return [k + 1, k], f
+            return [k + 1, k], f, [(1, 0)], 1
         k = int(r.integers(1, n - 1))
-        return [k + 1, k - 1, k], f
+        return [k + 1, k - 1, k], f, [(1, 0), (2, 0), (2, 1)], 1
 
     def draw(self, r: np.random.Generator, sort: str | None = None, count: int | None = None):
         c, shares = self.c, np.array([getattr(self.c, f"share_{s}") for s in SORTS])
         sort = sort or SORTS[r.choice(len(SORTS), p=shares / shares.sum())]
-        chunks, f = self.layout(sort, r)
+        chunks, f, sees, noisy = self.layout(sort, r)
         tokens = f * self.side**2 + f
         count = count or max(8, c.batch_tokens // (tokens * len(chunks)))
         chosen = r.integers(len(self.pool), size=count)
-        times = [t for k in chunks for t in range(k * f, (k + 1) * f)]
+        different = sorted(set(chunks))
+        places = [different.index(k) for k in chunks]
+        times = [t for k in different for t in range(k * f, (k + 1) * f)]
         frames, covers = [], []
         for i in chosen:
             scene = dataclasses.replace(self.pool.scenes[i], draw=int(r.integers(2**31)))
@@ -69,44 +75,48 @@ class Batches:
             covers.append(cover)
         with torch.no_grad():
             z = self.codec.encode(to_float(np.concatenate(frames)))
-        z = z.view(count * len(chunks), f, *z.shape[1:])
-        video = tokens_of(z, c.token_latents).view(count, len(chunks), f * self.side**2, -1)
-        cover = torch.from_numpy(np.concatenate(covers)).view(count, len(chunks), f, self.side, -1, self.side, self.w.frame_px // self.side)[:, -1].mean((3, 5)).reshape(count, -1)
+        z = z.view(count * len(different), f, *z.shape[1:])
+        video = tokens_of(z, c.token_latents).view(count, len(different), f * self.side**2, -1)[:, places]
+        cover = torch.from_numpy(np.concatenate(covers)).view(count, len(different), f, self.side, -1, self.side, self.w.frame_px // self.side)
+        cover = cover.mean((4, 6)).reshape(count, len(different), -1)[:, places[-noisy:]]
         mel = sound_tokens(torch.from_numpy(self.pool.mel[chosen].astype(np.float32)), self.w.frames)
-        sound = mel[:, times].view(count, len(chunks), f, -1)
+        sound = mel[:, times].view(count, len(different), f, -1)[:, places]
         rows, lengths = self.pool.batch(chosen)
         kinds = [STILL if sort == "still" else START if k == 0 else INSIDE for k in chunks]
-        return dict(sort=sort, video=video, sound=sound, cover=cover, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
+        visible = torch.eye(len(chunks), dtype=torch.bool)
+        for i, j in sees:
+            visible[i, j] = True
+        return dict(sort=sort, noisy=noisy, visible=visible, video=video, sound=sound, cover=cover, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
 
 
 def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, t=None, noise=None, drop: bool = True, loads=None):
     """Per-sample v-losses (video, sound) of a batch."""
     video, sound = b["video"], (b["sound"] - model.sound_mean) / model.sound_scale
     B, P, V, _ = video.shape
-    n = V + sound.shape[2]
+    n, Q = V + sound.shape[2], b["noisy"]
     ev, es = noise or (torch.randn_like(video), torch.randn_like(sound))
     level = torch.rand(B, P) * c.history_noise * (torch.rand(B, 1) < 0.5)
-    level[:, -1] = torch.sigmoid(torch.randn(B) + c.shift_mean) if t is None else t
+    level[:, P - Q :] = torch.sigmoid(torch.randn(B, Q) + c.shift_mean) if t is None else t[:, None]
     a = level[..., None, None]
     xv, xs = (1 - a) * video + a * ev, (1 - a) * sound + a * es
-    none = torch.zeros(B, dtype=torch.bool)
-    dropped = torch.rand(B) < c.prompt_drop if drop else none
-    mask = causal_mask(P, n)
-    if P > 1 and drop and torch.rand(()) < c.history_drop:
-        mask[(P - 1) * n :, : (P - 1) * n] = -1e4
-    pm = prompt_masks(b["lengths"], b["rows"].shape[1], P, n, dropped)
-    pv, ps = model(xv, xs, level, b["kinds"], b["first"], model.read(b["rows"]), pm, mask, rows_columns, rows_columns, loads)
-    floor = level[:, -1].clamp(min=c.time_floor)[:, None, None]
+    dropped = torch.rand(B) < c.prompt_drop if drop else torch.zeros(B, dtype=torch.bool)
+    visible = b["visible"]
+    if drop and P > Q and torch.rand(()) < c.history_drop:
+        visible = visible.clone()
+        visible[P - Q :, : P - Q] = False
+    pm = prompt_masks(b["lengths"], b["rows"].shape[1], P, n, dropped, Q)
+    pv, ps = model(xv, xs, level, b["kinds"], b["first"], model.read(b["rows"]), pm, chunk_mask(visible, n), rows_columns, rows_columns, loads)
+    floor = a[:, P - Q :].clamp(min=c.time_floor)
     w = 1 + c.sprite_weight * (b["cover"] > 0.02).float()
-    w = w / w.mean(1, keepdim=True)
-    lv = (((pv[:, -1] - video[:, -1]) / floor).square().mean(-1) * w).mean(1)
-    ls = ((ps[:, -1] - sound[:, -1]) / floor).square().mean((1, 2))
+    w = w / w.mean(2, keepdim=True)
+    lv = (((pv - video)[:, P - Q :] / floor).square().mean(-1) * w).mean((1, 2))
+    ls = ((ps - sound)[:, P - Q :] / floor).square().mean((1, 2, 3))
     return lv, ls
 
 
 def main():
     parser = stages.arguments(__doc__, 60)
-    parser.add_argument("--sample-minutes", type=float, default=6, help="minutes between sheets")
+    parser.add_argument("--sample-minutes", type=float, default=12, help="minutes between sheets")
     parser.add_argument("--from", dest="start", help="begin with these weights (a .safetensors file) instead of new ones")
     args = parser.parse_args()
     st = stages.Stage("flow", args)
@@ -152,7 +162,7 @@ def main():
     def look():
         keep = {k: v.clone() for k, v in model.state_dict().items()}
         model.load_state_dict(ema.values)
-        chosen = [i for i, s in enumerate(held.scenes) if len(s.things) == 1][:12] + [i for i, s in enumerate(held.scenes) if len(s.things) == 2][:4]
+        chosen = [i for i, s in enumerate(held.scenes) if len(s.things) == 1][:6] + [i for i, s in enumerate(held.scenes) if len(s.things) == 2][:2]
         rows, lengths = held.batch(chosen)
         side = batches.side * c.token_latents
         z, _ = film(model, rows, lengths, config.world.frames // c.chunk_frames, (batches.side,) * 2, config.codec.channels, steps=8)
@@ -178,7 +188,7 @@ def main():
         st.step += 1
         ema.update(model, st.step)
         st.note(**{b["sort"]: lv.item(), "sound": ls.item(), "max_load": max(x.max().item() for _, x in loads), "clips": len(b["video"])})
-        if st.every(120):
+        if st.every(240):
             evaluate()
             st.save(model, optimiser, ema)
             if st.worked_s() - looked > args.sample_minutes * 60:

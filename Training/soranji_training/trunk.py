@@ -16,6 +16,8 @@ from gguf import GGUFReader
 from gguf.quants import dequantize
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from .stage import cache_folder
+
 START, END = "<|im_start|>", "<|im_end|>"
 
 
@@ -31,8 +33,7 @@ class Dims:
 
 
 def default_path() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("SORANJI_TRUNK") or cache / "soranji" / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf")
+    return Path(os.environ.get("SORANJI_TRUNK") or cache_folder() / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
 def field(reader: GGUFReader, name: str):
