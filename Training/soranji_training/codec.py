@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import config as configuration
-from .layers import Block, Norm, grid_positions, rope
+from .layers import Block, Norm, grid_positions, rope, tensor
 
 
 def patches(frames: torch.Tensor, side: int) -> torch.Tensor:
@@ -96,7 +96,7 @@ class Codec(nn.Module):
         """Sets mean, basis and scale from frames uint8 (N, H, W, 3) and the sprites' cover (N, H, W)."""
         c = self.c
         p = patches(to_float(frames), c.patch_px).reshape(-1, self.mean.numel()).double()
-        on_sprite = patches(torch.from_numpy(cover)[..., None].expand(-1, -1, -1, 3), c.patch_px).reshape(len(p), -1).mean(1) > 0.02
+        on_sprite = patches(tensor(cover)[..., None].expand(-1, -1, -1, 3), c.patch_px).reshape(len(p), -1).mean(1) > 0.02
         weight = 1 + c.sprite_weight * on_sprite.double()
         mean = (p * weight[:, None]).sum(0) / weight.sum()
         x = p - mean
@@ -112,7 +112,7 @@ class Codec(nn.Module):
 
 
 def to_float(frames: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(frames)).float() / 127.5 - 1
+    return tensor(frames).float() / 127.5 - 1
 
 
 def to_bytes(x: torch.Tensor) -> np.ndarray:

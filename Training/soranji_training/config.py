@@ -43,7 +43,6 @@ class Codec:
     sprite_weight: float = 6.0
     batch_frames: int = 24
     rate: float = 2e-3
-    h264_share: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Flow:
     chunk_frames: int = 4
     token_latents: int = 2  # latents along each side of a token
     history_chunks: int = 2  # how far back a chunk looks
-    batch_tokens: int = 3072
+    batch_tokens: int = 2048
     rate_muon: float = 0.02
     rate_adam: float = 2e-3
     prompt_drop: float = 0.1
@@ -105,9 +104,9 @@ class Flow:
     sound_weight: float = 0.5
     balance: float = 0.01
     # Shares of the training batches: single frames, first chunks, chunks with earlier ones, with later ones, with both.
-    share_still: float = 0.35
+    share_still: float = 0.4
     share_first: float = 0.3
-    share_prefix: float = 0.25
+    share_prefix: float = 0.2
     share_suffix: float = 0.05
     share_both: float = 0.05
     caption_pool: int = 6000

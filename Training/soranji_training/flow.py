@@ -169,7 +169,7 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
     committed: one pass at t = 0 makes the K and V that later chunks see; the last `history_chunks` are kept, so memory has a bound."""
     c, (gh, gw), device = model.c, grid, rows.device
     B, f, side = len(rows), c.chunk_frames, c.token_latents
-    g = torch.Generator().manual_seed(seed)
+    g = torch.Generator(device="cpu").manual_seed(seed)
     prompt, n = model.read(rows), f * gh * gw + f
     times = shifted(steps, shift, device)
     none = torch.zeros(B, dtype=torch.bool, device=device)
@@ -181,8 +181,8 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
         if noise:
             xv, xs = noise(k)
         else:
-            xv = torch.randn(B, f * gh * gw, side * side * channels, generator=g).to(device)
-            xs = torch.randn(B, f, model.sound_mean.numel(), generator=g).to(device)
+            xv = torch.randn(B, f * gh * gw, side * side * channels, generator=g, device="cpu").to(device)
+            xs = torch.randn(B, f, model.sound_mean.numel(), generator=g, device="cpu").to(device)
         kind, first = [START if k == 0 else INSIDE], [k * f]
         window = committed[-c.history_chunks :]
         past = [tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from . import config as configuration
-from .layers import Experts
+from .layers import Experts, tensor
 from .senses import AUDIO_SLOTS, VIDEO_SLOTS
 from .trunk import END, START, Trunk
 
@@ -95,10 +95,10 @@ class Packer:
             n = len(ids)
             table[b, :n], branch[b, media : media + n], pos[b, media : media + n] = ids, br, po
             where += [(b, p, y, j) for p, y, j in predict]
-        branch, pos = torch.from_numpy(branch), torch.from_numpy(pos)
+        branch, pos = tensor(branch), tensor(pos)
         mask = (pos[:, None] <= pos[:, :, None]) & ((branch[:, None] == 0) | (branch[:, None] == branch[:, :, None])) & (branch[:, None] >= 0)
         mask |= torch.eye(media + S, dtype=torch.bool)
-        return torch.from_numpy(table), pos, mask, torch.tensor(where)
+        return tensor(table), pos, mask, torch.tensor(where)
 
 
 def answer_logits(trunk: Trunk, grown: Grown, media: torch.Tensor, packed, loads=None):

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 EPS = 1e-6
+
+
+def tensor(a: np.ndarray) -> torch.Tensor:
+    """On the device that the stage works on (torch's default device)."""
+    return torch.from_numpy(np.ascontiguousarray(a)).to(torch.get_default_device())
 
 
 def norm(x: torch.Tensor) -> torch.Tensor:

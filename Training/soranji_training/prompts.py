@@ -13,6 +13,7 @@ import torch
 
 from . import config as configuration
 from . import language, world
+from .layers import tensor
 from .sound import MelPicture, Speaker, render
 from .trunk import Trunk
 
@@ -30,7 +31,7 @@ class Pool:
 
     def batch(self, chosen) -> tuple[torch.Tensor, torch.Tensor]:
         """Prompt rows (B, M, prompt) with zeros at the end, and lengths (B,)."""
-        parts = [torch.from_numpy(self.rows[self.starts[i] : self.starts[i + 1]].astype(np.float32)) for i in chosen]
+        parts = [tensor(self.rows[self.starts[i] : self.starts[i + 1]].astype(np.float32)) for i in chosen]
         return torch.nn.utils.rnn.pad_sequence(parts, batch_first=True), torch.tensor([len(p) for p in parts])
 
 
@@ -55,7 +56,7 @@ def build(config: configuration.Config, folder: Path, split: str, count: int, se
             pictures = np.stack([mel.picture(render(config.world, s, speaker)) for s in scenes])
             text = json.dumps([dict(scene=s.as_dict(), caption=c) for s, c in zip(scenes, captions)])
             partial = path.with_suffix(".partial.npz")
-            np.savez(partial, rows=torch.cat(rows).numpy().astype(np.float16), lengths=np.array([len(r) for r in rows]), mel=pictures.astype(np.float16), text=np.array(text))
+            np.savez(partial, rows=torch.cat(rows).cpu().numpy().astype(np.float16), lengths=np.array([len(r) for r in rows]), mel=pictures.astype(np.float16), text=np.array(text))
             partial.replace(path)
         parts.append(np.load(path))
     said = [x for p in parts for x in json.loads(str(p["text"]))]

@@ -64,7 +64,13 @@ def main():
         row |= dict(what="filmed", steps=args.steps_film, guidance=args.guidance, seconds_a_clip=round((time.time() - start) / len(chosen), 2))
         sheet(clips[:24], st.folder / "sheets" / "contact.png", side_by_side=2)
         (st.folder / "sheets" / "contact.txt").write_text("\n".join(pool.captions[i] for i in chosen[:24]))
-    row |= measures.score(judge, clips, scenes)
+
+    def one_by_one():
+        for clip in clips:
+            st.pause()
+            yield clip
+
+    row |= measures.score(judge, one_by_one(), scenes)
     with open(st.folder / "scores.jsonl", "a") as f:
         f.write(json.dumps(row) + "\n")
     print(json.dumps(row))

@@ -55,6 +55,8 @@ class Stage:
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         torch.set_num_threads(args.threads)
         self.device = torch.device(args.device)
+        if self.device.type != "cpu":  # where it is the CPU, this would only cost time
+            torch.set_default_device(self.device)
         self.stop_file = args.stop_file or args.folder / "stop"
         self.step, self.trained_s, self.stopped = 0, 0.0, False
         self.began = time.monotonic()

@@ -58,7 +58,7 @@ def main():
         grown.load_state_dict(ema.values)
         hits: dict[str, list] = {}
         ce = []
-        for k in range(3):
+        for k in range(2):
             questions, video, audio = batch(held, np.random.default_rng([7, k]), 8, 1.0, 8)
             logits, y = answer_logits(trunk, grown, grown.media(senses, video, audio), p := pack(questions, VIDEO_TOKENS + AUDIO_TOKENS))
             ce.append(F.cross_entropy(logits, y).item())
@@ -86,7 +86,7 @@ def main():
         st.step += 1
         ema.update(grown, st.step)
         st.note(ce=ce.item(), questions=sum(map(len, questions)))
-        if st.every(180):
+        if st.every(300):
             evaluate()
             st.save(grown, optimiser, ema)
     evaluate()

@@ -9,7 +9,8 @@ from torch import nn
 from . import stage as stages
 from . import world
 from .codec import Codec, psnr, to_float
-from .media import h264_round_trip, sheet
+from .layers import tensor
+from .media import sheet
 from .optimiser import Both
 
 
@@ -64,7 +65,7 @@ def main():
         with torch.no_grad():
             z = codec.encode(x)
             z = z + c.noise * torch.randn_like(z) * torch.rand(len(z), 1, 1, 1)
-        loss = weighted_loss(codec.decode(z), x, torch.from_numpy(cover), c.sprite_weight)
+        loss = weighted_loss(codec.decode(z), x, tensor(cover), c.sprite_weight)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(codec.parameters(), 1.0)

@@ -15,6 +15,7 @@ from . import prompts, world
 from . import stage as stages
 from .codec import Codec, to_float
 from .flow import INSIDE, START, STILL, FlowDecoder, chunk_mask, film, prompt_masks, tokens_of
+from .layers import tensor
 from .media import sheet
 from .optimiser import Both
 
@@ -77,9 +78,9 @@ class Batches:
             z = self.codec.encode(to_float(np.concatenate(frames)))
         z = z.view(count * len(different), f, *z.shape[1:])
         video = tokens_of(z, c.token_latents).view(count, len(different), f * self.side**2, -1)[:, places]
-        cover = torch.from_numpy(np.concatenate(covers)).view(count, len(different), f, self.side, -1, self.side, self.w.frame_px // self.side)
+        cover = tensor(np.concatenate(covers)).view(count, len(different), f, self.side, -1, self.side, self.w.frame_px // self.side)
         cover = cover.mean((4, 6)).reshape(count, len(different), -1)[:, places[-noisy:]]
-        mel = sound_tokens(torch.from_numpy(self.pool.mel[chosen].astype(np.float32)), self.w.frames)
+        mel = sound_tokens(tensor(self.pool.mel[chosen].astype(np.float32)), self.w.frames)
         sound = mel[:, times].view(count, len(different), f, -1)[:, places]
         rows, lengths = self.pool.batch(chosen)
         kinds = [STILL if sort == "still" else START if k == 0 else INSIDE for k in chunks]
@@ -131,8 +132,8 @@ def main():
     sound = config.mel.bands * (config.world.sample_rate // config.world.fps // config.mel.hop)
     model = FlowDecoder(c, config.codec.channels, sound, pool.rows.shape[1])
     some = pool.rows[:20000].astype(np.float32)
-    model.prompt_mean.copy_(torch.from_numpy(some.mean(0)))
-    model.prompt_scale.copy_(torch.from_numpy(some.std(0) + 1e-3))
+    model.prompt_mean.copy_(tensor(some.mean(0)))
+    model.prompt_scale.copy_(tensor(some.std(0) + 1e-3))
     # One mean and scale for every number of a sound token: the runtime needs no more than two.
     mel = pool.mel[:2000].astype(np.float32)
     model.sound_mean.fill_(float(mel.mean()))

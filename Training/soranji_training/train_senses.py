@@ -14,6 +14,7 @@ from torch import nn
 from . import prompts, world
 from . import stage as stages
 from .codec import Codec, to_float
+from .layers import tensor
 from .media import h264_round_trip
 from .optimiser import Both
 from .senses import AUDIO_SLOTS, VIDEO_SLOTS, Senses, concept_table, slot_answers, slot_scores
@@ -44,7 +45,7 @@ def clip_batch(config, pool, painter, codec, r, count: int, h264_share: float):
         if scene.sound == "voice":
             mel[k] = np.roll(mel[k], int(r.integers(-VOICE_ROLL, VOICE_ROLL + 1)), 0)
         mel[k] += np.where(mel[k] > -0.99, r.uniform(-0.15, 0.1), 0)  # loudness
-    mel = torch.from_numpy(mel)
+    mel = tensor(mel)
     return scenes, z, (mel + 0.03 * torch.randn_like(mel)).clamp(-1, 1)
 
 

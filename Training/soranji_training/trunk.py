@@ -16,6 +16,7 @@ from gguf import GGUFReader
 from gguf.quants import dequantize
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from .layers import tensor
 from .stage import cache_folder
 
 START, END = "<|im_start|>", "<|im_end|>"
@@ -69,14 +70,9 @@ class Trunk:
             w[f"{i}.gate_up"] = np.concatenate([read(b + "ffn_gate.weight"), read(b + "ffn_up.weight")])
             w[f"{i}.down"] = read(b + "ffn_down.weight")
             w[f"{i}.n1"], w[f"{i}.n2"] = read(b + "attn_norm.weight"), read(b + "ffn_norm.weight")
-        self.w = {k: torch.from_numpy(v.copy()) for k, v in w.items()}
+        self.w = {k: tensor(v.copy()) for k, v in w.items()}
         self.emb = self.w["emb"]
         self.tokenizer = tokenizer(r)
-
-    def to(self, device):
-        self.w = {k: v.to(device) for k, v in self.w.items()}
-        self.emb = self.w["emb"]
-        return self
 
     def ids(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
