@@ -102,6 +102,7 @@ class Flow:
     time_floor: float = 0.2  # in the v-loss of the x-prediction
     sprite_weight: float = 3.0
     sound_weight: float = 0.5
+    align_weight: float = 0.5  # of naming, from the middle of the network, what stands where
     balance: float = 0.01
     # Shares of the training batches: single frames, first chunks, chunks with earlier ones, with later ones, with both.
     share_still: float = 0.4

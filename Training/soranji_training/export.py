@@ -59,7 +59,7 @@ def main():
             continue
         with safe_open(source, "pt") as f:
             step = int(f.metadata()["step"])
-            values = {k: converted(k, f.get_tensor(k), TYPES[args.type]) for k in f.keys()}
+            values = {k: converted(k, f.get_tensor(k), TYPES[args.type]) for k in f.keys() if not k.startswith("probe.")}
         path = args.out / f"{target}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(values, path, dict(step=str(step), part=name))

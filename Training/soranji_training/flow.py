@@ -70,8 +70,9 @@ class Block(nn.Module):
 
 
 class FlowDecoder(nn.Module):
-    def __init__(self, c: configuration.Flow, channels: int, sound: int, prompt: int):
-        """channels: of a latent; sound: numbers in a frame's sound token; prompt: numbers in a prompt row."""
+    def __init__(self, c: configuration.Flow, channels: int, sound: int, prompt: int, probe: int = 0):
+        """channels: of a latent; sound: numbers in a frame's sound token; prompt: numbers in a prompt row; probe: numbers that are
+        read off the middle of the network in training (`train_flow.facts`), nothing that filming uses."""
         super().__init__()
         self.c = c
         d, token = c.width, c.token_latents**2 * channels
@@ -85,6 +86,8 @@ class FlowDecoder(nn.Module):
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.depth))
         self.last = nn.Linear(d, 2 * d)
         self.video_out, self.sound_out = nn.Linear(d, token), nn.Linear(d, sound)
+        if probe:
+            self.probe = nn.Linear(d, probe)
         for layer in (self.modulation, self.last, self.video_out, self.sound_out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -119,7 +122,7 @@ class FlowDecoder(nn.Module):
         f = lambda a: torch.cat([a.cos(), a.sin()], -1)
         return torch.cat([f(down)[:, None].expand(-1, columns, -1), f(across)[None].expand(rows, -1, -1)], -1).reshape(rows * columns, 16)
 
-    def forward(self, video, sound, t, kinds, first_frames, prompt, prompt_mask, mask, rows, columns, loads=None, past=None, kept=None):
+    def forward(self, video, sound, t, kinds, first_frames, prompt, prompt_mask, mask, rows, columns, loads=None, past=None, kept=None, probed=None):
         """video (B, P, F * rows * columns, token), sound (B, P, F, sound; already normalised), t (B, P) noise levels, kinds [P],
         first_frames [P], prompt (B, M, d) from `read`, past: (K, V) a block. Returns the predicted clean video and sound tokens."""
         B, P, V, _ = video.shape
@@ -132,6 +135,8 @@ class FlowDecoder(nn.Module):
         table = rope(self.positions(first_frames, frames, rows, columns), self.c.width // self.c.heads)
         for i, block in enumerate(self.blocks):
             x = block(x, modulation, prompt, prompt_mask, mask, table, loads, past[i] if past else None, kept)
+            if probed is not None and i == len(self.blocks) // 2 - 1:
+                probed.append(self.probe(norm(x[:, :, :V])))
         shift, scale = self.last(m)[:, :, None].chunk(2, -1)
         x = norm(x) * (1 + scale) + shift
         return self.video_out(x[:, :, :V]), self.sound_out(x[:, :, V:])

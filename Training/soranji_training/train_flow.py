@@ -31,6 +31,36 @@ def sound_tokens(mel: torch.Tensor, frames: int) -> torch.Tensor:
     return mel.reshape(mel.shape[0], frames, -1)
 
 
+def probe_size(config) -> int:
+    return len(world.things_of(config)) + 6
+
+
+def facts(config, scenes, times, side: int) -> np.ndarray:
+    """What stands where, for each token (scenes, times, side * side, probe_size): which thing is nearest to the token, how far it is
+    across and down, its size and turn, and whether it is near. Naming these from half-way through the network, under any noise, is far
+    easier to learn than drawing, and what drawing needs; the head that names them is not part of what films."""
+    names, px = world.things_of(config), config.frame_px
+    unit, centres = px / 64, (np.arange(side) + 0.5) * px / side
+    cy, cx = (a.reshape(-1) for a in np.meshgrid(centres, centres, indexing="ij"))
+    out = np.zeros((len(scenes), len(times), side * side, len(names) + 6), np.float32)
+    for b, scene in enumerate(scenes):
+        tracks = world.tracks(config, scene)
+        x, y, size, turn = (np.stack([getattr(p, k)[times] for p in tracks], -1)[:, None] for k in ("x", "y", "size", "turn"))  # (times, 1, sprites)
+        dx, dy = x - cx[:, None], y - cy[:, None]
+        far = np.maximum(np.abs(dx), np.abs(dy)) - size / 2
+        near = far.argmin(-1)[..., None]
+        pick = lambda a: np.take_along_axis(np.broadcast_to(a, far.shape), near, -1)[..., 0]
+        labels = np.array([names.index(t) for t in scene.things])[near[..., 0]]
+        out[b] = np.concatenate(
+            [
+                4 * np.eye(len(names), dtype=np.float32)[labels],
+                np.stack([pick(dx) / (24 * unit), pick(dy) / (24 * unit), pick(size) / (12 * unit) - 2.2, np.cos(pick(turn) * 2 * np.pi / world.SPIN_STEPS), np.sin(pick(turn) * 2 * np.pi / world.SPIN_STEPS), pick(far) < px / side / 2], -1),
+            ],
+            -1,
+        )
+    return out
+
+
 class Batches:
     def __init__(self, st: stages.Stage, pool: prompts.Pool, codec: Codec, painter: world.Painter):
         self.st, self.pool, self.codec, self.painter = st, pool, codec, painter
@@ -68,10 +98,11 @@ class Batches:
         different = sorted(set(chunks))
         places = [different.index(k) for k in chunks]
         times = [t for k in different for t in range(k * f, (k + 1) * f)]
-        frames, covers = [], []
+        frames, covers, scenes = [], [], []
         for i in chosen:
             scene = dataclasses.replace(self.pool.scenes[i], draw=int(r.integers(2**31)))
             picture, cover = self.painter.paint(scene, times)
+            scenes.append(scene)
             frames.append(picture)
             covers.append(cover)
         with torch.no_grad():
@@ -82,16 +113,17 @@ class Batches:
         cover = cover.mean((4, 6)).reshape(count, len(different), -1)[:, places[-noisy:]]
         mel = sound_tokens(tensor(self.pool.mel[chosen].astype(np.float32)), self.w.frames)
         sound = mel[:, times].view(count, len(different), f, -1)[:, places]
+        known = tensor(facts(self.w, scenes, times, self.side)).view(count, len(different), f * self.side**2, -1)[:, places[-noisy:]]
         rows, lengths = self.pool.batch(chosen)
         kinds = [STILL if sort == "still" else START if k == 0 else INSIDE for k in chunks]
         visible = torch.eye(len(chunks), dtype=torch.bool)
         for i, j in sees:
             visible[i, j] = True
-        return dict(sort=sort, noisy=noisy, visible=visible, video=video, sound=sound, cover=cover, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
+        return dict(sort=sort, noisy=noisy, visible=visible, known=known, video=video, sound=sound, cover=cover, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
 
 
 def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, t=None, noise=None, drop: bool = True, loads=None):
-    """Per-sample v-losses (video, sound) of a batch."""
+    """Per-sample losses of a batch: v of video, v of sound, and of naming what stands where."""
     video, sound = b["video"], (b["sound"] - model.sound_mean) / model.sound_scale
     B, P, V, _ = video.shape
     n, Q = V + sound.shape[2], b["noisy"]
@@ -106,13 +138,15 @@ def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, t=None, noise=Non
         visible = visible.clone()
         visible[P - Q :, : P - Q] = False
     pm = prompt_masks(b["lengths"], b["rows"].shape[1], P, n, dropped, Q)
-    pv, ps = model(xv, xs, level, b["kinds"], b["first"], model.read(b["rows"]), pm, chunk_mask(visible, n), rows_columns, rows_columns, loads)
+    probed: list = []
+    pv, ps = model(xv, xs, level, b["kinds"], b["first"], model.read(b["rows"]), pm, chunk_mask(visible, n), rows_columns, rows_columns, loads, probed=probed)
     floor = a[:, P - Q :].clamp(min=c.time_floor)
     w = 1 + c.sprite_weight * (b["cover"] > 0.02).float()
     w = w / w.mean(2, keepdim=True)
     lv = (((pv - video)[:, P - Q :] / floor).square().mean(-1) * w).mean((1, 2))
     ls = ((ps - sound)[:, P - Q :] / floor).square().mean((1, 2, 3))
-    return lv, ls
+    la = ((probed[0][:, P - Q :] - b["known"]).square().mean(-1) * w).mean((1, 2))
+    return lv, ls, la
 
 
 def main():
@@ -130,7 +164,7 @@ def main():
     codec = stages.load_weights(Codec(config.codec), st.folder / "codec.safetensors")
     torch.manual_seed(args.seed)
     sound = config.mel.bands * (config.world.sample_rate // config.world.fps // config.mel.hop)
-    model = FlowDecoder(c, config.codec.channels, sound, pool.rows.shape[1])
+    model = FlowDecoder(c, config.codec.channels, sound, pool.rows.shape[1], probe_size(config.world))
     some = pool.rows[:20000].astype(np.float32)
     model.prompt_mean.copy_(tensor(some.mean(0)))
     model.prompt_scale.copy_(tensor(some.std(0) + 1e-3))
@@ -155,8 +189,8 @@ def main():
                 r = np.random.default_rng(5)
                 torch.manual_seed(5)
                 b = checks.draw(r, sort, 48)
-                lv, ls = loss_of(model, b, c, batches.side, t=(torch.arange(48) + 0.5) / 48, drop=False)
-                losses |= {f"held_{sort}": round(lv.mean().item(), 4), f"held_{sort}_sound": round(ls.mean().item(), 4)}
+                lv, ls, la = loss_of(model, b, c, batches.side, t=(torch.arange(48) + 0.5) / 48, drop=False)
+                losses |= {f"held_{sort}": round(lv.mean().item(), 4), f"held_{sort}_sound": round(ls.mean().item(), 4), f"held_{sort}_naming": round(la.mean().item(), 4)}
         model.load_state_dict(keep)
         st.log(**losses)
 
@@ -178,17 +212,17 @@ def main():
         r = st.begin_step()
         b = batches.draw(r)
         loads: list = []
-        lv, ls = loss_of(model, b, c, batches.side, loads=loads)
+        lv, ls, la = loss_of(model, b, c, batches.side, loads=loads)
         lv, ls = lv.clamp(max=25).mean(), ls.clamp(max=25).mean()
         balance = torch.stack([x for x, _ in loads]).mean()
-        loss = lv + (0 if b["sort"] == "still" else c.sound_weight * ls) + c.balance * balance
+        loss = lv + (0 if b["sort"] == "still" else c.sound_weight * ls) + c.align_weight * la.mean() + c.balance * balance
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step(stages.warm_then_hold(st.step, 40, 3000))
         st.step += 1
         ema.update(model, st.step)
-        st.note(**{b["sort"]: lv.item(), "sound": ls.item(), "max_load": max(x.max().item() for _, x in loads), "clips": len(b["video"])})
+        st.note(**{b["sort"]: lv.item(), "sound": ls.item(), "naming": la.mean().item(), "max_load": max(x.max().item() for _, x in loads), "clips": len(b["video"])})
         if st.every(240):
             evaluate()
             st.save(model, optimiser, ema)
