@@ -148,7 +148,7 @@ class Judge:
             distance = np.hypot(a.x - b.x, a.y - b.y)
             second.append(b.gain if distance > 14 * clip.shape[1] / 64 else 0.0)
         if count is None:
-            count = 2 if np.median(second) > 0.12 else 1
+            count = 2 if np.quantile(second, 0.75) > 0.1 else 1  # one of the two may have shrunk
         names = list(max(pairs, key=pairs.get)) if count == 2 and pairs else [max(votes, key=votes.get)]
         # A spinning thing may be taken for another while it lies: look again with turns, among those with most votes.
         best = sorted(votes, key=votes.get)[-5:]

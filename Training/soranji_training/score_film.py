@@ -40,6 +40,7 @@ def main():
     parser.add_argument("--guidance", type=float, default=2.5)
     parser.add_argument("--real", action="store_true", help="judge real held-out clips (through the codec and H.264) instead of filmed ones")
     parser.add_argument("--noise", action="store_true", help="judge noise")
+    parser.add_argument("--count", action="store_true", help="do not tell the judge how many things there should be")
     args = parser.parse_args()
     st = stages.Stage("scores", args)
     pool = prompts.build(st.config, st.folder, "test", 500, 21, lambda: False)
@@ -47,7 +48,7 @@ def main():
     painter, judge = world.Painter(st.config.world), measures.Judge(st.config.world)
     chosen = list(range(min(args.prompts, len(pool))))
     scenes, start, clips = [pool.scenes[i] for i in chosen], time.time(), []
-    row = dict(at=time.strftime("%F %T"))
+    row = dict(at=time.strftime("%F %T"), counted=args.count)
     if args.noise:
         r = np.random.default_rng(args.seed)
         px = st.config.world.frame_px
@@ -71,7 +72,7 @@ def main():
             st.pause()
             yield clip
 
-    row |= measures.score(judge, one_by_one(), scenes)
+    row |= measures.score(judge, one_by_one(), scenes, counted=args.count)
     with open(st.folder / "scores.jsonl", "a") as f:
         f.write(json.dumps(row) + "\n")
     print(json.dumps(row))
