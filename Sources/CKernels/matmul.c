@@ -4,14 +4,19 @@
 
 static sk_level usable(sk_level level) { return level > sk_best_level() ? sk_best_level() : level; }
 
-void sk_matmul_at(sk_level level, const sk_matmul_job *job, int32_t begin, int32_t end) {
+void sk_matmul_then_at(sk_level level, const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin,
+                       int32_t end) {
     switch (usable(level)) {
 #if defined(__x86_64__)
-    case SK_LEVEL_AVX512: sk_matmul_avx512(job, begin, end); break;
-    case SK_LEVEL_AVX2: sk_matmul_avx2(job, begin, end); break;
+    case SK_LEVEL_AVX512: sk_matmul_avx512(job, epilogue, begin, end); break;
+    case SK_LEVEL_AVX2: sk_matmul_avx2(job, epilogue, begin, end); break;
 #endif
-    default: sk_matmul_scalar(job, begin, end); break;
+    default: sk_matmul_then_scalar(job, epilogue, begin, end); break;
     }
+}
+
+void sk_matmul_at(sk_level level, const sk_matmul_job *job, int32_t begin, int32_t end) {
+    sk_matmul_then_at(level, job, NULL, begin, end);
 }
 
 void sk_gated_at(sk_level level, const sk_gated_job *job, int32_t begin, int32_t end) {
@@ -38,6 +43,10 @@ void sk_quantize_rows_at(sk_level level, const float *x, int64_t stride, int32_t
 
 void sk_matmul(const sk_matmul_job *job, int32_t begin, int32_t end) {
     sk_matmul_at(sk_current_level(), job, begin, end);
+}
+
+void sk_matmul_then(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end) {
+    sk_matmul_then_at(sk_current_level(), job, epilogue, begin, end);
 }
 
 void sk_gated(const sk_gated_job *job, int32_t begin, int32_t end) { sk_gated_at(sk_current_level(), job, begin, end); }

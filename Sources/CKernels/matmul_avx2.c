@@ -11,6 +11,8 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #include "sk_lanes.h"
 
+#include "sk_gelu_lanes.h"
+
 // sk_gate lane by lane.
 void sk_avx2_gate(const sk_gated_job *job, int32_t count, float *gate, const float *up) {
     const v16 limit = (v16)job->limit;
@@ -25,6 +27,10 @@ void sk_avx2_gate(const sk_gated_job *job, int32_t count, float *gate, const flo
         store16(gate + i, g / (1.0f + exp16(-z)) * u);
     }
 }
+
+void sk_avx2_pointwise(int32_t pointwise, int32_t count, float *x) {
+    for (int32_t i = 0; i < count; i += SK_LANES) store16(x + i, pointwise16(pointwise, load16(x + i)));
+}
 #pragma clang attribute pop
 
 #define BY_TOKENS(name) {NULL, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6}
@@ -38,10 +44,11 @@ static const sk_tile_kernels kernels = {
     .four_panels = {sk_avx2_f32_four, sk_avx2_f16_four, sk_avx2_bf16_four},
     .widen = {NULL, sk_avx2_widen_f16, sk_avx2_widen_bf16},
     .gate = sk_avx2_gate,
+    .pointwise = sk_avx2_pointwise,
 };
 
-void sk_matmul_avx2(const sk_matmul_job *job, int32_t begin, int32_t end) {
-    sk_tiles_matmul(&kernels, job, begin, end);
+void sk_matmul_avx2(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end) {
+    sk_tiles_matmul(&kernels, job, epilogue, begin, end);
 }
 
 void sk_gated_avx2(const sk_gated_job *job, int32_t begin, int32_t end) { sk_tiles_gated(&kernels, job, begin, end); }

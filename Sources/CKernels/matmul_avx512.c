@@ -27,8 +27,8 @@ static inline __attribute__((always_inline)) u64 look_up(u64 codes) {
 
 #pragma clang attribute pop
 
-void sk_matmul_avx512(const sk_matmul_job *job, int32_t begin, int32_t end) {
-    sk_tiles_matmul(&lane_kernels, job, begin, end);
+void sk_matmul_avx512(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end) {
+    sk_tiles_matmul(&lane_kernels, job, epilogue, begin, end);
 }
 
 void sk_gated_avx512(const sk_gated_job *job, int32_t begin, int32_t end) {

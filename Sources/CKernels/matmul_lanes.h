@@ -139,4 +139,5 @@ static const sk_tile_kernels lane_kernels = {
     .four_panels = {f32_four, f16_four, bf16_four},
     .widen = {NULL, sk_avx2_widen_f16, sk_avx2_widen_bf16},
     .gate = sk_avx2_gate,
+    .pointwise = sk_avx2_pointwise,
 };

@@ -1,5 +1,6 @@
 // The portable twins: plain loops that define what every level must compute.
 #include "sk_gate.h"
+#include "sk_gelu.h"
 #include "sk_kernels.h"
 #include "sk_panel.h"
 
@@ -80,7 +81,7 @@ INLINE void panel_times_token(const sk_matrix *matrix, int64_t panel, const sk_a
     for (int32_t i = 0; bias && i < SK_PANEL_ROWS && row + i < matrix->rows; i++) acc[i] += bias[row + i];
 }
 
-INLINE void matmul(const sk_matmul_job *job, int32_t begin, int32_t end) {
+INLINE void matmul(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end) {
     int32_t first = 0;
     for (int32_t p = 0; p < job->projection_count; p++) {
         const sk_projection *projection = &job->projections[p];
@@ -93,7 +94,10 @@ INLINE void matmul(const sk_matmul_job *job, int32_t begin, int32_t end) {
                 panel_times_token(matrix, panel, &job->x, job->token_index ? job->token_index[t] : t, projection->bias,
                                   row, acc);
                 float *out = projection->out + t * projection->out_stride + row;
-                for (int32_t i = 0; i < SK_PANEL_ROWS && row + i < matrix->rows; i++) out[i] = acc[i];
+                for (int32_t i = 0; i < SK_PANEL_ROWS && row + i < matrix->rows; i++) {
+                    const float value = epilogue ? sk_step_pointwise(epilogue->pointwise, acc[i]) : acc[i];
+                    out[i] = epilogue && epilogue->adds ? out[i] + value : value;
+                }
             }
         }
         first += panels;
@@ -117,13 +121,21 @@ INLINE void gated(const sk_gated_job *job, int32_t begin, int32_t end) {
     }
 }
 
-WITH_FMA static void matmul_fma(const sk_matmul_job *job, int32_t begin, int32_t end) { matmul(job, begin, end); }
-static void matmul_plain(const sk_matmul_job *job, int32_t begin, int32_t end) { matmul(job, begin, end); }
+WITH_FMA static void matmul_fma(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end) {
+    matmul(job, epilogue, begin, end);
+}
+static void matmul_plain(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end) {
+    matmul(job, epilogue, begin, end);
+}
 WITH_FMA static void gated_fma(const sk_gated_job *job, int32_t begin, int32_t end) { gated(job, begin, end); }
 static void gated_plain(const sk_gated_job *job, int32_t begin, int32_t end) { gated(job, begin, end); }
 
+void sk_matmul_then_scalar(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end) {
+    (has_fma() ? matmul_fma : matmul_plain)(job, epilogue, begin, end);
+}
+
 void sk_matmul_scalar(const sk_matmul_job *job, int32_t begin, int32_t end) {
-    (has_fma() ? matmul_fma : matmul_plain)(job, begin, end);
+    sk_matmul_then_scalar(job, NULL, begin, end);
 }
 
 void sk_gated_scalar(const sk_gated_job *job, int32_t begin, int32_t end) {

@@ -1,18 +1,6 @@
 // Row kernels: the entry points, choosing the level of the running processor.
 #include "rows_levels.h"
-#include "sk_cpu.h"
-
-// Calls the kernel `name` of the level in use.
-#if defined(__x86_64__)
-#define SK_DISPATCH(name, ...) \
-    switch (sk_current_level()) { \
-    case SK_LEVEL_AVX512: return name##_avx512(__VA_ARGS__); \
-    case SK_LEVEL_AVX2: return name##_avx2(__VA_ARGS__); \
-    default: return name##_scalar(__VA_ARGS__); \
-    }
-#else
-#define SK_DISPATCH(name, ...) return name##_scalar(__VA_ARGS__)
-#endif
+#include "sk_dispatch.h"
 
 void sk_rms_norm(const float *x, int64_t x_stride, const float *weight, float epsilon, int32_t rows, int32_t columns,
                  float *out, int64_t out_stride) {

@@ -42,6 +42,7 @@ void sk_avx2_expand_mxfp4(const uint8_t *quants, int64_t blocks, uint8_t *out);
 void sk_avx2_f32_four(const uint8_t *, int64_t, int64_t, const float *const *, float *);
 void sk_avx2_f16_four(const uint8_t *, int64_t, int64_t, const float *const *, float *);
 void sk_avx2_bf16_four(const uint8_t *, int64_t, int64_t, const float *const *, float *);
+void sk_avx2_pointwise(int32_t pointwise, int32_t count, float *x);
 void sk_avx2_gate(const sk_gated_job *job, int32_t count, float *gate, const float *up);
 void sk_avx2_widen_f16(const uint8_t *weights, int64_t columns, float *out);
 void sk_avx2_widen_bf16(const uint8_t *weights, int64_t columns, float *out);

@@ -22,6 +22,8 @@ typedef void (*sk_float_kernel)(const uint8_t *weights, int64_t stride, int64_t 
 typedef void (*sk_widen)(const uint8_t *weights, int64_t columns, float *out);
 // gate[i] = activation(gate[i], up[i]).
 typedef void (*sk_gate_kernel)(const sk_gated_job *job, int32_t count, float *gate, const float *up);
+// x[i] = f(x[i]); count is a multiple of 16.
+typedef void (*sk_pointwise_kernel)(int32_t pointwise, int32_t count, float *x);
 
 typedef struct {
     int32_t block_tile;                               // tokens of the largest block kernel
@@ -33,9 +35,11 @@ typedef struct {
     sk_float_kernel four_panels[3];                   // by type: four panels, one token
     sk_widen widen[3];                                // by type; NULL for f32
     sk_gate_kernel gate;
+    sk_pointwise_kernel pointwise;
 } sk_tile_kernels;
 
-void sk_tiles_matmul(const sk_tile_kernels *kernels, const sk_matmul_job *job, int32_t begin, int32_t end);
+void sk_tiles_matmul(const sk_tile_kernels *kernels, const sk_matmul_job *job, const sk_epilogue *epilogue,
+                     int32_t begin, int32_t end);
 void sk_tiles_gated(const sk_tile_kernels *kernels, const sk_gated_job *job, int32_t begin, int32_t end);
 
 #endif

@@ -20,6 +20,7 @@ typedef struct {
     const sk_tile_kernels *kernels;
     const sk_projection *projection;
     const sk_gated_job *gated;
+    const sk_epilogue *epilogue;  // of a projection; NULL for none
     sk_matrix matrix;
     const sk_activations *x;
     const int32_t *token_index;
@@ -45,6 +46,12 @@ static inline void store(float *out, int64_t stride, int32_t rows, int32_t token
     }
 }
 
+static inline void add(float *out, int64_t stride, int32_t rows, int32_t tokens, float (*acc)[SK_PANEL_ROWS]) {
+    for (int32_t t = 0; t < tokens; t++) {
+        for (int32_t i = 0; i < rows; i++) out[t * stride + i] += acc[t][i];
+    }
+}
+
 // acc: [panels][TOKENS][16], sums of tokens first_token ... of panels first_panel ...
 static void finish(const walk *w, int64_t first_panel, int32_t panels, int32_t first_token, int32_t tokens,
                    float (*acc)[TOKENS][SK_PANEL_ROWS]) {
@@ -60,8 +67,12 @@ static void finish(const walk *w, int64_t first_panel, int32_t panels, int32_t f
         } else {
             const sk_projection *projection = w->projection;
             add_bias(projection->bias ? projection->bias + row : NULL, rows, tokens, acc[p]);
-            store(projection->out + first_token * projection->out_stride + row, projection->out_stride, rows, tokens,
-                  acc[p]);
+            const sk_epilogue *epilogue = w->epilogue;
+            if (epilogue && epilogue->pointwise != SK_IDENTITY) {
+                w->kernels->pointwise(epilogue->pointwise, tokens * SK_PANEL_ROWS, acc[p][0]);
+            }
+            (epilogue && epilogue->adds ? add : store)(projection->out + first_token * projection->out_stride + row,
+                                                       projection->out_stride, rows, tokens, acc[p]);
         }
     }
 }
@@ -201,19 +212,21 @@ static void walk_panels(const walk *w, int64_t begin, int64_t end) {
     }
 }
 
-void sk_tiles_matmul(const sk_tile_kernels *kernels, const sk_matmul_job *job, int32_t begin, int32_t end) {
+void sk_tiles_matmul(const sk_tile_kernels *kernels, const sk_matmul_job *job, const sk_epilogue *epilogue,
+                     int32_t begin, int32_t end) {
     int32_t first = 0;
     for (int32_t p = 0; p < job->projection_count; p++) {
         const sk_projection *projection = &job->projections[p];
         const int32_t panels = sk_panels_of(projection->matrix.rows);
         const int32_t from = begin > first ? begin - first : 0, to = end - first < panels ? end - first : panels;
-        const walk w = {kernels, projection, NULL, projection->matrix, &job->x, job->token_index, job->tokens};
+        const walk w = {kernels,  projection,       NULL,       epilogue, projection->matrix,
+                        &job->x,  job->token_index, job->tokens};
         if (from < to) walk_panels(&w, from, to);
         first += panels;
     }
 }
 
 void sk_tiles_gated(const sk_tile_kernels *kernels, const sk_gated_job *job, int32_t begin, int32_t end) {
-    const walk w = {kernels, NULL, job, job->gate_up, &job->x, job->token_index, job->tokens};
+    const walk w = {kernels, NULL, job, NULL, job->gate_up, &job->x, job->token_index, job->tokens};
     if (begin < end) walk_panels(&w, 2 * (int64_t)begin, 2 * (int64_t)end);
 }

@@ -86,6 +86,7 @@ package final class ExpertRunner {
     /// - Parameters:
     ///   - x: normalised rows with their 8-bit twin.
     ///   - router: nil for a layer without routed experts.
+    ///   - modalities: what each token came from, for the statistics.
     /// - Throws: when a shard cannot be mapped.
     package func run(
         layer: Int,
@@ -93,7 +94,7 @@ package final class ExpertRunner {
         tokens: Int,
         router: LayerRouter?,
         hasShared: Bool,
-        modality: Modality,
+        modalities: UnsafeBufferPointer<Modality>,
         statistics: inout ExpertStatistics,
         into output: Activations
     ) throws {
@@ -103,7 +104,7 @@ package final class ExpertRunner {
             dispatch.group(tokens: tokens)
             statistics.record(
                 layer: layer,
-                modality: modality,
+                modalities: modalities,
                 experts: UnsafeBufferPointer(start: dispatch.experts.pointer, count: tokens * dispatch.expertsPerToken)
             )
         }

@@ -1,6 +1,6 @@
 /// What kind of input a token came from.
-package enum Modality: Int, CaseIterable, Sendable, Codable {
-    case text, audio, video
+package enum Modality: Int, CaseIterable, Sendable, Codable, BitwiseCopyable {
+    case text, audio, video, image
 
     package var name: String { "\(self)" }
 }
@@ -22,10 +22,20 @@ package struct ExpertStatistics: Sendable, Equatable {
         (modality.rawValue * layerCount + layer) * expertCount + expert
     }
 
-    /// Counts a chunk's choices.
-    package mutating func record(layer: Int, modality: Modality, experts: UnsafeBufferPointer<Int32>) {
-        let first = index(modality, layer, 0)
-        for expert in experts { counts[first + Int(expert)] += 1 }
+    /// Counts a chunk's choices, `[tokens][k]`.
+    ///
+    /// - Parameter modalities: what each token came from.
+    package mutating func record(
+        layer: Int,
+        modalities: UnsafeBufferPointer<Modality>,
+        experts: UnsafeBufferPointer<Int32>
+    ) {
+        guard !modalities.isEmpty else { return }
+        let perToken = experts.count / modalities.count
+        for (token, modality) in modalities.enumerated() {
+            let first = index(modality, layer, 0)
+            for choice in token * perToken..<(token + 1) * perToken { counts[first + Int(experts[choice])] += 1 }
+        }
     }
 
     package subscript(modality: Modality, layer: Int, expert: Int) -> UInt64 {

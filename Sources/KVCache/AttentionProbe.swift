@@ -65,7 +65,7 @@ package final class AttentionProbe {
             request.firstPosition / PageLayout.positions < maximumPages
         else { return }
         rotary.writeQueryAngles(
-            position: request.firstPosition,
+            position: table.position(request.firstPosition),
             cosines: angles.pointer,
             sines: angles.pointer + rotary.pairCount
         )
@@ -102,7 +102,7 @@ package final class AttentionProbe {
         for span in firstSpan...lastSpan {
             let page = span / spansPerPage
             if page != rotatedPage {
-                rotate(rows: rows, page: page)
+                rotate(rows: rows, table.pages[page])
                 rotatedPage = page
             }
             let start = span * Self.spanPositions
@@ -120,7 +120,7 @@ package final class AttentionProbe {
     }
 
     /// Turns the queries by their distance to the page's first position.
-    private func rotate(rows: Int, page: Int) {
+    private func rotate(rows: Int, _ page: Page) {
         let width = layout.keyWidth
         let pairs = rotary.pairCount
         let rotated = queries.pointer + PagedAttention.tileRows * width
@@ -129,7 +129,7 @@ package final class AttentionProbe {
             return
         }
         let base = angles.pointer
-        rotary.writePageAngles(page: page, cosines: base + 2 * pairs, sines: base + 3 * pairs)
+        rotary.writePageAngles(anchor: page.anchor, cosines: base + 2 * pairs, sines: base + 3 * pairs)
         sk_angle_difference(
             base,
             base + pairs,
@@ -162,6 +162,7 @@ package final class AttentionProbe {
         total.update(repeating: 0, count: rows)
         output.buffer.update(repeating: 0)
         var kernelLayout = layout.kernelLayout
+        let keyTables = rotary.keyTables(of: page)
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2 * rowLimit) { ranges in
             guard let begins = ranges.baseAddress else { return }
             begins.update(repeating: Int32(begin), count: rows)
@@ -182,8 +183,8 @@ package final class AttentionProbe {
                 &kernelLayout,
                 page.keys(layer: layer, head: kvHead),
                 page.values(layer: layer, head: kvHead),
-                rotary.keyCosines,
-                rotary.keySines,
+                keyTables.cosines,
+                keyTables.sines,
                 &tile,
                 scratch.pointer
             )

@@ -26,8 +26,7 @@ struct AttentionWork: ParallelWork {
     let querySines: UnsafePointer<Float>
     let pageCosines: UnsafePointer<Float>
     let pageSines: UnsafePointer<Float>
-    let keyCosines: UnsafePointer<Float>
-    let keySines: UnsafePointer<Float>
+    let keyTables: UnsafePointer<KeyTable>
     let pageBases: UnsafePointer<UInt>
     let scratch: UnsafeMutablePointer<Float>
     let scratchPerWorker: Int
@@ -191,8 +190,8 @@ struct AttentionWork: ParallelWork {
                 &kernelLayout,
                 keys,
                 keys + layout.keyBytes,
-                keyCosines,
-                keySines,
+                UnsafePointer(bitPattern: keyTables[page].cosines),
+                UnsafePointer(bitPattern: keyTables[page].sines),
                 &queryTile,
                 memory.kernel
             )

@@ -10,6 +10,12 @@ package final class Page: @unchecked Sendable {
     private let storage: AlignedBuffer<UInt8>
     /// Token ids of the filled positions.
     package fileprivate(set) var tokens: [Int32]
+    /// Where rows of media stand in the page, in order.
+    package private(set) var media: [MediaRun] = []
+    /// Position of the page's first token.
+    package private(set) var anchor = RotaryPosition(0)
+    /// The turns of the page's keys; nil while positions count up by one from ``anchor``: the shared table serves then.
+    private(set) var angles: PageAngles?
     /// Hash of the tokens of all pages up to and including this one; set when the page is full.
     package internal(set) var chainHash: UInt64?
     /// Tells this page from every other one, also after it is gone.
@@ -32,6 +38,9 @@ package final class Page: @unchecked Sendable {
         tokens = []
         tokens.reserveCapacity(PageLayout.positions)
         tokens.append(contentsOf: other.tokens.prefix(count))
+        media = MediaRun.clipped(other.media, to: 0..<count)
+        anchor = other.anchor
+        angles = try other.angles.map { angles throws(AllocationError) in try PageAngles(copying: angles) }
     }
 
     package func keys(layer: Int, head: Int) -> UnsafeMutableRawPointer {
@@ -46,9 +55,68 @@ package final class Page: @unchecked Sendable {
 
     func append(_ token: Int32) { tokens.append(token) }
 
+    func append(_ run: MediaRun) { MediaRun.append(run, to: &media) }
+
     func truncate(to count: Int) {
         tokens.removeLast(tokens.count - count)
+        media = MediaRun.clipped(media, to: 0..<count)
         chainHash = nil
         predecessorIdentity = nil
+    }
+
+    // MARK: Positions
+
+    /// The position of a filled or announced offset.
+    package func position(_ offset: Int) -> RotaryPosition {
+        if let angles { return angles.positions[offset] }
+        let distance = Double(offset)
+        return .init(
+            time: anchor.time + distance,
+            row: anchor.row + distance,
+            column: anchor.column + distance
+        )
+    }
+
+    /// The largest number that the first `count` positions have on any axis.
+    func largestPosition(count: Int) -> Double {
+        guard count > 0 else { return -1 }
+        guard let angles else { return position(count - 1).largest }
+        return angles.positions[..<count].reduce(-.infinity) { max($0, $1.largest) }
+    }
+
+    /// Announces the position of the token at `offset`, the first one that is not filled yet or the one after it.
+    func setPosition(_ offset: Int, _ position: RotaryPosition, _ spectrum: RotarySpectrum) throws(AllocationError) {
+        if offset == 0 {
+            anchor = position
+            angles = nil
+            return
+        }
+        if angles == nil {
+            // Counting up in double is exact for every position below 2^52, so this also compares equal after fractions.
+            if position == self.position(offset) { return }
+            try makeAngles(filled: offset, spectrum)
+        }
+        angles?.set(offset, position, anchor: anchor, spectrum)
+    }
+
+    /// Gives the page tables of its own, so that any position can follow without allocating.
+    func makeAngles(filled: Int, _ spectrum: RotarySpectrum) throws(AllocationError) {
+        guard angles == nil else { return }
+        let own = try PageAngles(pairCount: spectrum.pairCount, anchor: anchor)
+        for offset in 0..<filled { own.set(offset, position(offset), anchor: anchor, spectrum) }
+        angles = own
+    }
+
+    /// Whether two pages hold the same tokens at the same positions, and the same media rows.
+    func holdsSame(as content: ContextContent, from first: Int) -> Bool {
+        let range = first..<first + tokens.count
+        guard content.tokens[range].elementsEqual(tokens), content.media(in: range) == media else { return false }
+        for offset in tokens.indices where position(offset) != content.position(first + offset) { return false }
+        return true
+    }
+
+    func holdsSame(as other: Page) -> Bool {
+        guard tokens == other.tokens, media == other.media else { return false }
+        return tokens.indices.allSatisfy { position($0) == other.position($0) }
     }
 }

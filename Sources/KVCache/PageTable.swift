@@ -3,28 +3,37 @@ import Tensor
 /// The pages of one context, in order. A value: copying it forks the context without copying pages.
 ///
 /// Writes happen in two steps, so that a failed or cancelled chunk leaves the table as it was:
-/// ``prepareAppend(_:)`` makes room (copying a tail page that someone else holds too), the model fills the keys and
-/// values, ``commitAppend()`` makes the positions part of the context.
+/// ``prepareAppend(_:positions:media:)`` makes room (copying a tail page that someone else holds too), the model fills
+/// the keys and values, ``commitAppend()`` makes the tokens part of the context. A token's place in the table is its
+/// slot; its position is what the rotary embedding sees, see ``RotaryPosition``.
 package struct PageTable {
     package let layout: PageLayout
+    private let spectrum: RotarySpectrum
     package private(set) var pages: [Page] = []
-    /// Committed positions.
+    /// Committed slots.
     package private(set) var count = 0
+    /// The largest number that a committed position has on any axis; -1 for an empty context.
+    package private(set) var largestPosition = -1.0
     private var pendingTokens: [Int32] = []
+    private var pendingMedia: [MediaRun] = []
+    private var pendingLargestPosition = -1.0
 
-    package init(layout: PageLayout) {
+    /// - Parameter spectrum: frequencies of the model's rotary embedding; needed where positions do not count up by one.
+    package init(layout: PageLayout, spectrum: RotarySpectrum) {
         self.layout = layout
+        self.spectrum = spectrum
         pendingTokens.reserveCapacity(512)
     }
 
     /// Pages of an equal prefix that another context has filled: full pages only.
-    package init(layout: PageLayout, sharing pages: [Page]) {
-        self.init(layout: layout)
+    package init(layout: PageLayout, spectrum: RotarySpectrum, sharing pages: [Page]) {
+        self.init(layout: layout, spectrum: spectrum)
         self.pages = pages
         count = pages.count * PageLayout.positions
+        largestPosition = measuredLargestPosition
     }
 
-    /// Token ids of all committed positions.
+    /// Token ids of all committed slots.
     package var tokens: [Int32] {
         var result: [Int32] = []
         result.reserveCapacity(count)
@@ -35,15 +44,49 @@ package struct PageTable {
         return result
     }
 
-    /// Allocates pages for `positions` positions in all, so that later appends allocate nothing.
+    /// Tokens, positions and media of all committed slots.
+    package var content: ContextContent {
+        var content = ContextContent(tokens: tokens)
+        let isPlain = pages.enumerated().allSatisfy { index, page in
+            index * PageLayout.positions >= count
+                || page.angles == nil && page.anchor == RotaryPosition(Double(index * PageLayout.positions))
+        }
+        if !isPlain { content.positions = (0..<count).map(position) }
+        for (index, page) in pages.enumerated() {
+            let first = index * PageLayout.positions
+            guard first < count else { break }
+            for run in MediaRun.clipped(page.media, to: 0..<min(PageLayout.positions, count - first)) {
+                var moved = run
+                moved.first += first
+                MediaRun.append(moved, to: &content.media)
+            }
+        }
+        return content
+    }
+
+    /// The position of a committed or announced slot.
+    package func position(_ slot: Int) -> RotaryPosition {
+        pages[slot / PageLayout.positions].position(slot % PageLayout.positions)
+    }
+
+    /// Where text that follows stands: one after the largest position so far.
+    package var nextPosition: Double { largestPosition + 1 }
+
+    /// Allocates pages for `positions` slots in all, so that later appends of text allocate nothing.
     package mutating func reserve(positions: Int) throws(AllocationError) {
         let needed = (positions + PageLayout.positions - 1) / PageLayout.positions
         pages.reserveCapacity(needed)
         while pages.count < needed { pages.append(try Page(layout: layout)) }
     }
 
-    /// Makes the positions count ..< count + tokens.count writable.
-    package mutating func prepareAppend(_ tokens: some Collection<Int32>) throws(AllocationError) {
+    /// Makes the slots count ..< count + tokens.count writable and announces their positions.
+    ///
+    /// - Parameter media: which of the tokens are rows of media; slots count from the first of `tokens`.
+    package mutating func prepareAppend(
+        _ tokens: some Collection<Int32>,
+        positions: AppendedPositions = .following,
+        media: [MediaRun] = []
+    ) throws(AllocationError) {
         guard !tokens.isEmpty else { return }
         try reserve(positions: count + tokens.count)
         let first = count / PageLayout.positions
@@ -56,24 +99,70 @@ package struct PageTable {
                 pages[index].truncate(to: filled)
             }
         }
+        pendingLargestPosition = largestPosition
+        for token in 0..<tokens.count {
+            let position: RotaryPosition =
+                switch positions {
+                case .following: RotaryPosition(nextPosition + Double(token))
+                case .listed(let list): list[token]
+                }
+            let slot = count + token
+            try pages[slot / PageLayout.positions].setPosition(slot % PageLayout.positions, position, spectrum)
+            pendingLargestPosition = max(pendingLargestPosition, position.largest)
+        }
         pendingTokens.removeAll(keepingCapacity: true)
         pendingTokens.append(contentsOf: tokens)
+        pendingMedia = media
     }
 
-    /// Commits what ``prepareAppend(_:)`` announced.
+    /// Commits what ``prepareAppend(_:positions:media:)`` announced.
     package mutating func commitAppend() {
+        let first = count
         for token in pendingTokens {
             pages[count / PageLayout.positions].append(token)
             count += 1
         }
+        for run in pendingMedia {
+            var slot = first + run.first
+            let end = slot + run.count
+            while slot < end {
+                let offset = slot % PageLayout.positions
+                let part = min(end - slot, PageLayout.positions - offset)
+                let row = run.firstRow + slot - first - run.first
+                pages[slot / PageLayout.positions].append(
+                    MediaRun(first: offset, count: part, digest: run.digest, firstRow: row)
+                )
+                slot += part
+            }
+        }
+        largestPosition = pendingLargestPosition
         pendingTokens.removeAll(keepingCapacity: true)
+        pendingMedia = []
     }
 
-    /// Forgets the positions from `newCount` on.
+    /// Prepares the tail page for text that does not count up from its last position, so that appending it allocates
+    /// nothing.
+    package mutating func prepareFollowingText() throws(AllocationError) {
+        let offset = count % PageLayout.positions
+        guard offset > 0, position(count - 1) != RotaryPosition(largestPosition) else { return }
+        let index = count / PageLayout.positions
+        if !isKnownUniquelyReferenced(&pages[index]) { pages[index] = try Page(copying: pages[index], count: offset) }
+        try pages[index].makeAngles(filled: offset, spectrum)
+    }
+
+    /// Forgets the slots from `newCount` on.
     package mutating func truncate(to newCount: Int) {
         guard newCount < count else { return }
         count = max(0, newCount)
         let needed = (count + PageLayout.positions - 1) / PageLayout.positions
         if pages.count > needed { pages.removeLast(pages.count - needed) }
+        largestPosition = measuredLargestPosition
+    }
+
+    private var measuredLargestPosition: Double {
+        pages.enumerated().reduce(-1) { largest, entry in
+            let filled = min(PageLayout.positions, count - entry.offset * PageLayout.positions)
+            return max(largest, entry.element.largestPosition(count: max(0, filled)))
+        }
     }
 }

@@ -56,10 +56,13 @@ package final class PagedAttention {
     /// `[tokens][pairs]`: turns of the chunk's positions.
     private let queryCosines: AlignedBuffer<Float>
     private let querySines: AlignedBuffer<Float>
-    /// `[pages][pairs]`: turns of the pages' first positions, computed when a page is first used.
+    /// `[pages][pairs]`: turns of the pages' first positions, and the positions they were computed for.
     private let pageCosines: AlignedBuffer<Float>
     private let pageSines: AlignedBuffer<Float>
+    private let pageAnchors: AlignedBuffer<RotaryPosition>
     private var preparedPages = 0
+    /// `[pages]`: the key tables of the chunk's context.
+    private let keyTables: AlignedBuffer<KeyTable>
     /// Running states of decode tasks: `[kvHeads * tiles][groups][tile rows][valueStride]` and their maxima and totals.
     private let partialOutput: AlignedBuffer<Float>
     private let partialMaximum: AlignedBuffer<Float>
@@ -92,6 +95,8 @@ package final class PagedAttention {
         querySines = try AlignedBuffer(count: maximumTokens * pairs)
         pageCosines = try AlignedBuffer(count: maximumPages * pairs)
         pageSines = try AlignedBuffer(count: maximumPages * pairs)
+        pageAnchors = try AlignedBuffer(count: maximumPages)
+        keyTables = try AlignedBuffer(count: maximumPages)
         // Split work needs states for every (tile, group); tiles are then few (see `splitsGroups`).
         let states = (4 * pool.threadCount + layout.kvHeadCount) * maximumGroups(maximumPages)
         partialOutput = try AlignedBuffer(count: states * Self.tileRows * layout.valueStride)
@@ -105,30 +110,39 @@ package final class PagedAttention {
         pageBases = try AlignedBuffer(count: maximumPages)
     }
 
-    /// Computes the turns of a chunk's positions; once per chunk, before its layers.
-    package func prepare(firstPosition: Int, tokenCount: Int) {
+    /// Computes the turns of a chunk's positions, which `table` has announced; once per chunk, before its layers.
+    package func prepare(firstPosition: Int, tokenCount: Int, table: PageTable) {
         precondition(tokenCount <= maximumTokens)
         let pairs = rotary.pairCount
         for token in 0..<tokenCount {
             rotary.writeQueryAngles(
-                position: firstPosition + token,
+                position: table.position(firstPosition + token),
                 cosines: queryCosines.pointer + token * pairs,
                 sines: querySines.pointer + token * pairs
             )
         }
         let pages = (firstPosition + tokenCount + PageLayout.positions - 1) / PageLayout.positions
         precondition(pages <= maximumPages)
-        while preparedPages < pages {
-            rotary.writePageAngles(
-                page: preparedPages,
-                cosines: pageCosines.pointer + preparedPages * pairs,
-                sines: pageSines.pointer + preparedPages * pairs
+        for index in 0..<pages {
+            let page = table.pages[index]
+            let tables = rotary.keyTables(of: page)
+            keyTables.pointer[index] = KeyTable(
+                cosines: UInt(bitPattern: tables.cosines),
+                sines: UInt(bitPattern: tables.sines)
             )
-            preparedPages += 1
+            // Contexts take turns: what stands here may be another one's.
+            guard index >= preparedPages || pageAnchors.pointer[index] != page.anchor else { continue }
+            pageAnchors.pointer[index] = page.anchor
+            rotary.writePageAngles(
+                anchor: page.anchor,
+                cosines: pageCosines.pointer + index * pairs,
+                sines: pageSines.pointer + index * pairs
+            )
         }
+        preparedPages = max(preparedPages, pages)
     }
 
-    /// Writes a chunk's keys and values into the pages that ``PageTable/prepareAppend(_:)`` made writable.
+    /// Writes a chunk's keys and values into the pages that ``PageTable/prepareAppend(_:positions:media:)`` made writable.
     ///
     /// - Parameters:
     ///   - keys: `[tokens][kvHeads * keyWidth]` before rotation, rows `keyStride` floats apart.
@@ -192,8 +206,7 @@ package final class PagedAttention {
             querySines: querySines.pointer,
             pageCosines: pageCosines.pointer,
             pageSines: pageSines.pointer,
-            keyCosines: rotary.keyCosines,
-            keySines: rotary.keySines,
+            keyTables: keyTables.pointer,
             pageBases: pageBases.pointer,
             scratch: scratch.pointer,
             scratchPerWorker: scratchPerWorker,
@@ -213,6 +226,12 @@ package final class PagedAttention {
             pool.run(tasks: tasks, work)
         }
     }
+}
+
+/// Where a page's key tables lie, `[pairs][128]` each.
+struct KeyTable: BitwiseCopyable {
+    var cosines: UInt
+    var sines: UInt
 }
 
 private func maximumGroups(_ pages: Int) -> Int {

@@ -19,25 +19,32 @@ package struct PrefixIndex {
 
     package var residentBytes: Int { entries.values.reduce(0) { $0 + $1.page.layout.pageBytes } }
 
-    /// The longest run of full pages that hold exactly the first tokens of `tokens`.
+    /// The longest run of full pages that hold exactly the first `limit` tokens of `content`: the same ids at the same
+    /// positions, and rows of the same media.
     ///
     /// - Complexity: O(n) in the matched tokens.
-    package mutating func longestPrefix(of tokens: [Int32]) -> [Page] {
+    package mutating func longestPrefix(of content: ContextContent, limit: Int) -> [Page] {
         clock += 1
         var matched: [Page] = []
         var hash = Self.rootHash
         var begin = 0
-        while begin + PageLayout.positions <= tokens.count {
-            let slice = tokens[begin..<begin + PageLayout.positions]
-            hash = Self.chain(hash, slice)
+        while begin + PageLayout.positions <= min(limit, content.tokens.count) {
+            let range = begin..<begin + PageLayout.positions
+            hash = Self.chain(hash, content.tokens[range])
+            hash = Self.chain(hash, content.media(in: range), content.position(begin))
             guard let entry = entries[hash], entry.page.predecessorIdentity == (matched.last?.identity ?? 0),
-                entry.page.tokens.elementsEqual(slice)
+                entry.page.isFull, entry.page.holdsSame(as: content, from: begin)
             else { break }
             entries[hash]?.lastUse = clock
             matched.append(entry.page)
             begin += PageLayout.positions
         }
         return matched
+    }
+
+    /// The same for plain text.
+    package mutating func longestPrefix(of tokens: [Int32]) -> [Page] {
+        longestPrefix(of: ContextContent(tokens: tokens), limit: tokens.count)
     }
 
     /// Offers the full pages of a context for sharing.
@@ -47,8 +54,10 @@ package struct PrefixIndex {
         var previous: UInt64 = 0
         for page in table.pages {
             guard page.isFull else { break }
-            hash = page.chainHash ?? Self.chain(hash, page.tokens[...])
-            if let known = entries[hash], known.page.tokens == page.tokens, known.page.predecessorIdentity == previous {
+            hash =
+                page.chainHash
+                ?? Self.chain(Self.chain(hash, page.tokens[...]), page.media, page.position(0))
+            if let known = entries[hash], known.page.holdsSame(as: page), known.page.predecessorIdentity == previous {
                 entries[hash]?.lastUse = clock
                 previous = known.page.identity
                 // The same tokens after the same pages: one copy is enough, the context keeps its own.
@@ -82,5 +91,22 @@ package struct PrefixIndex {
             state ^= state >> 31
         }
         return state
+    }
+
+    /// Continues it over what tells pages with equal ids apart.
+    static func chain(_ hash: UInt64, _ media: [MediaRun], _ position: RotaryPosition) -> UInt64 {
+        guard !media.isEmpty || position != RotaryPosition(position.time.rounded()) else { return hash }
+        var state = mix(hash, position.time.bitPattern)
+        for run in media {
+            for lane in 0..<run.digest.scalarCount { state = mix(state, run.digest[lane]) }
+            state = mix(state, UInt64(truncatingIfNeeded: run.first))
+            state = mix(state, UInt64(truncatingIfNeeded: run.firstRow))
+        }
+        return state
+    }
+
+    private static func mix(_ hash: UInt64, _ value: UInt64) -> UInt64 {
+        let state = (hash ^ value) &* 0xBF58_476D_1CE4_E5B9
+        return state ^ (state >> 29)
     }
 }

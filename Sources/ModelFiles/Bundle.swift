@@ -95,6 +95,13 @@ package struct Bundle: Sendable {
         )
     }
 
+    /// Maps an encoder's file, e.g. "vision"; nil when the bundle has none of that name.
+    package func encoder(named name: String) throws(ModelFileError) -> EncoderFile? {
+        guard let entry = manifest.encoders.first(where: { $0.name == name }) else { return nil }
+        let file = try SafetensorsFile(path: path + "/" + ImportPlan.Encoder.path(name))
+        return EncoderFile(configuration: entry.configuration, file: file)
+    }
+
     /// Path of a tokenizer file of the bundle, e.g. "tokenizer.json" or "tokenizer.gguf.json"; nil when it has none.
     package func tokenizerFile(_ name: String) -> String? {
         manifest.tokenizerFiles.contains(name) ? path + "/" + name : nil

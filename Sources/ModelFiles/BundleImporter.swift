@@ -63,6 +63,9 @@ package struct BundleImporter {
             requestedWeights: weights,
             weights: resolved.weights,
             trunkBytes: resolved.trunk.byteCount,
+            encoders: zip(plan.encoders, resolved.encoders).map { encoder, file in
+                .init(name: encoder.name, bytes: file.byteCount, configuration: encoder.configuration)
+            },
             expertLayers: resolved.expertLayers,
             expertBytes: resolved.shards.reduce(0) { $0 + $1.byteCount },
             tokenizerFiles: tokenizerFiles,

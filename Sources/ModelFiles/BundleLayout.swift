@@ -88,11 +88,12 @@ struct OutputFile: Sendable {
 /// A plan with everything found and checked: the files of the bundle, and what the manifest counts.
 struct ResolvedPlan: Sendable {
     let trunk: OutputFile
+    let encoders: [OutputFile]
     let shards: [OutputFile]
     let weights: [WeightType: BundleManifest.Count]
     let expertLayers: [BundleManifest.ExpertLayer]
 
-    var files: [OutputFile] { [trunk] + shards }
+    var files: [OutputFile] { [trunk] + encoders + shards }
 
     /// - Throws: `.missing` naming up to ten tensors that are missing and ten that are left over; `.unsupported` naming
     ///   tensors of types that cannot be read; `.mismatch` naming the first tensor whose shape does not fit.
@@ -104,15 +105,35 @@ struct ResolvedPlan: Sendable {
             weights[matrix.shape.type, default: .init(matrices: 0, bytes: 0)].matrices += matrix.parts.count
             weights[matrix.shape.type, default: .init(matrices: 0, bytes: 0)].bytes += matrix.shape.byteCount ?? 0
         }
-        var matrices: [OutputFile.NamedMatrix] = []
-        for matrix in plan.trunkMatrices {
-            let resolved = try resolver.matrix(matrix.name, matrix.source, isFull: matrix.keepsFullPrecision)
-            count(resolved)
-            matrices.append(resolved)
+        func file(
+            _ path: String,
+            _ matrices: [ImportPlan.Matrix],
+            _ vectors: [ImportPlan.Vector]
+        ) throws(ModelFileError) -> OutputFile {
+            var resolved: [OutputFile.NamedMatrix] = []
+            for matrix in matrices {
+                let found = try resolver.matrix(matrix.name, matrix.source, isFull: matrix.keepsFullPrecision)
+                count(found)
+                resolved.append(found)
+            }
+            var named: [OutputFile.NamedVector] = []
+            for vector in vectors { named.append((vector.name, try resolver.vector(vector.source))) }
+            return try resolver.file(path, resolved, named)
         }
-        var vectors: [OutputFile.NamedVector] = []
-        for vector in plan.trunkVectors { vectors.append((vector.name, try resolver.vector(vector.source))) }
-        trunk = try resolver.file(Bundle.trunkName, matrices, vectors)
+        trunk = try file(Bundle.trunkName, plan.trunkMatrices, plan.trunkVectors)
+        var encoders: [OutputFile] = []
+        var encoderNames: Set<String> = []
+        for encoder in plan.encoders {
+            guard Paths.isPlainName(encoder.name), encoderNames.insert(encoder.name).inserted else {
+                throw ModelFileError(
+                    .mismatch,
+                    source.path,
+                    "the plan names an encoder '\(encoder.name)' twice or badly"
+                )
+            }
+            encoders.append(try file(encoder.path, encoder.matrices, encoder.vectors))
+        }
+        self.encoders = encoders
         var shards: [OutputFile] = []
         var layers: [Int: (routed: Set<Int>, hasShared: Bool)] = [:]
         for expert in plan.experts {
@@ -186,6 +207,9 @@ extension ImportPlan {
     /// Names of all source tensors, in the plan's order, with repetitions.
     var tensorNames: [String] {
         var names = trunkMatrices.map(\.source.tensor) + trunkVectors.map(\.source.tensor)
+        for encoder in encoders {
+            names += encoder.matrices.map(\.source.tensor) + encoder.vectors.map(\.source.tensor)
+        }
         for expert in experts {
             names += [expert.gate.tensor, expert.up.tensor, expert.down.tensor]
             names += [expert.gateBias, expert.upBias, expert.downBias].compactMap { $0?.tensor }

@@ -10,6 +10,8 @@ package struct BundleManifest: Sendable {
     /// Packed matrices and their bytes by type.
     package var weights: [WeightType: Count]
     package var trunkBytes: Int
+    /// Encoders of images, video and sound, by name.
+    package var encoders: [Encoder] = []
     /// Layers that have experts, ascending.
     package var expertLayers: [ExpertLayer]
     package var expertBytes: Int
@@ -29,6 +31,14 @@ package struct BundleManifest: Sendable {
         package var routed: Int
         /// Whether there is a shared (or only, dense) expert.
         package var hasShared: Bool
+    }
+
+    /// An encoder: `encoders/NAME.safetensors`.
+    package struct Encoder: Sendable, Equatable {
+        package var name: String
+        package var bytes: Int
+        /// The checkpoint's own settings (`vision_config`, `audio_config`), an object.
+        package var configuration: JSON
     }
 
     /// Where the weights come from.
@@ -90,6 +100,7 @@ extension BundleManifest {
             throw malformed("no configuration")
         }
         guard let provenance = Self.provenance(json["provenance"]) else { throw malformed("unreadable provenance") }
+        guard let encoders = Self.encoders(json["encoders"]) else { throw malformed("unreadable encoders") }
         guard let layers = Self.expertLayers(json["experts"]?["layers"]) else { throw malformed("unreadable experts") }
         let tokenizerFiles = (json["tokenizer"]?["files"]?.arrayValue ?? []).compactMap(\.stringValue)
         guard tokenizerFiles.allSatisfy(Paths.isPlainName) else {
@@ -108,6 +119,7 @@ extension BundleManifest {
             requestedWeights: json["weights"]?["requested"]?.stringValue.flatMap(WeightType.init(rawValue:)),
             weights: weights,
             trunkBytes: Self.count(json["trunk"]?["bytes"]) ?? 0,
+            encoders: encoders,
             expertLayers: layers,
             expertBytes: Self.count(json["experts"]?["bytes"]) ?? 0,
             tokenizerFiles: tokenizerFiles,
@@ -127,6 +139,20 @@ extension BundleManifest {
             layers.append(ExpertLayer(layer: layer, routed: routed, hasShared: shared))
         }
         return layers
+    }
+
+    /// None in bundles of models of text.
+    private static func encoders(_ value: JSON?) -> [Encoder]? {
+        guard let value else { return [] }
+        guard let members = value.objectValue?.members, members.count <= 16 else { return nil }
+        var encoders: [Encoder] = []
+        for member in members {
+            guard Paths.isPlainName(member.key), let bytes = count(member.value["bytes"]),
+                let configuration = member.value["configuration"], configuration.objectValue != nil
+            else { return nil }
+            encoders.append(Encoder(name: member.key, bytes: bytes, configuration: configuration))
+        }
+        return encoders
     }
 
     private static func provenance(_ value: JSON?) -> Provenance? {
@@ -162,7 +188,14 @@ extension BundleManifest {
                 "shared": .bool(layer.hasShared),
             ]
         }
-        return [
+        var members = JSON.Object()
+        for encoder in encoders {
+            members[encoder.name] = [
+                "file": .string(ImportPlan.Encoder.path(encoder.name)), "bytes": .integer(Int64(encoder.bytes)),
+                "configuration": encoder.configuration,
+            ]
+        }
+        var json: JSON = [
             "format": .string(Bundle.format),
             "version": .integer(Int64(Bundle.version)),
             "architecture": .string(architecture),
@@ -181,6 +214,11 @@ extension BundleManifest {
             "tokenizer": ["files": .array(tokenizerFiles.map { .string($0) })],
             "provenance": provenance.json,
         ]
+        if !encoders.isEmpty, case .object(var object) = json {
+            object["encoders"] = .object(members)
+            json = .object(object)
+        }
+        return json
     }
 }
 

@@ -15,8 +15,12 @@ public struct ImportPlan: Sendable {
     public var trunkVectors: [Vector] = []
     /// Experts: one shard each.
     public var experts: [Expert] = []
+    /// Towers that make rows of the stream out of images, video or sound: one file each.
+    public var encoders: [Encoder] = []
     /// Source tensors that are known and deliberately not used (e.g. "rotary_emb.inv_freq"): not an error when left over.
     public var ignoredTensors: Set<String> = []
+    /// What the user should know about parts of the checkpoint that the bundle will not have.
+    public var notes: [String] = []
 
     public init(architecture: String, configuration: JSON) {
         self.architecture = architecture
@@ -76,6 +80,26 @@ public struct ImportPlan: Sendable {
         }
     }
 
+    /// An encoder beside the trunk, e.g. "vision".
+    public struct Encoder: Sendable {
+        /// A plain name; the file is `encoders/NAME.safetensors`.
+        public var name: String
+        /// The checkpoint's own settings of this encoder, kept in `bundle.json`.
+        public var configuration: JSON
+        public var matrices: [Matrix] = []
+        public var vectors: [Vector] = []
+
+        public init(name: String, configuration: JSON) {
+            self.name = name
+            self.configuration = configuration
+        }
+
+        /// Path in the bundle.
+        public var path: String { Self.path(name) }
+
+        static func path(_ name: String) -> String { "encoders/\(name).safetensors" }
+    }
+
     /// Rows of one source tensor. Shapes are as safetensors writes them: outermost dimension first (GGUF's reversed).
     public struct Slice: Sendable {
         /// Name of the source tensor.
@@ -88,6 +112,11 @@ public struct ImportPlan: Sendable {
         public var isTransposed: Bool
         /// Which columns of the (untransposed) matrix; nil for all.
         public var columns: Range<Int>?
+        /// The tensor is a convolution: its first dimension is the rows, all others together are the columns.
+        public var joinsInnerDimensions = false
+        /// Columns are read as a grid [columns / n][n] and come out as [n][columns / n]: a convolution's taps before its
+        /// channels. 1 for the order of the source.
+        public var columnGroups = 1
 
         public init(
             _ tensor: String,

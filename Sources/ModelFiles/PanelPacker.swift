@@ -123,7 +123,16 @@ final class PanelPacker {
         guard let wide = whole.baseAddress, slice.tensor.read(row: sourceRow, scratch: scratch, into: wide) else {
             throw unreadable(slice)
         }
-        (start + position).update(from: wide + slice.firstColumn, count: slice.columns)
+        guard slice.columnGroups > 1 else {
+            (start + position).update(from: wide + slice.firstColumn, count: slice.columns)
+            return
+        }
+        let inGroup = slice.columns / slice.columnGroups
+        for group in 0..<slice.columnGroups {
+            for column in 0..<inGroup {
+                start[position + group * inGroup + column] = wide[column * slice.columnGroups + group]
+            }
+        }
     }
 
     /// Rows of a matrix that the source holds as [columns, rows]: each source row gives one column.

@@ -13,6 +13,8 @@ struct ResolvedSlice: Sendable {
     let isTransposed: Bool
     /// First logical column.
     let firstColumn: Int
+    /// Columns come out regrouped (see ``ImportPlan/Slice/columnGroups``); 1 for none.
+    var columnGroups = 1
 
     /// More columns than any model has; bounds the memory of one panel.
     static let maximumColumns = 1 << 22
@@ -22,10 +24,13 @@ struct ResolvedSlice: Sendable {
     func sourceRow(_ row: Int) -> Int { selection.map { $0[row] } ?? row }
 
     /// The whole width of the source rows, in order: blocks can be taken as they are.
-    var hasWholeRows: Bool { !isTransposed && firstColumn == 0 && columns == tensor.columns }
+    var hasWholeRows: Bool {
+        !isTransposed && firstColumn == 0 && columns == tensor.columns && columnGroups == 1
+    }
 
     /// Finds a matrix; `problem` says what does not fit.
-    static func matrix(_ slice: ImportPlan.Slice, in tensor: SourceTensor) throws(SliceProblem) -> ResolvedSlice {
+    static func matrix(_ slice: ImportPlan.Slice, in source: SourceTensor) throws(SliceProblem) -> ResolvedSlice {
+        let tensor = slice.joinsInnerDimensions ? try joined(source) : source
         let (inner, baseRow) = try subTensor(slice, in: tensor)
         var shape = inner
         while shape.count > 2, shape.first == 1 { shape.removeFirst() }
@@ -42,6 +47,9 @@ struct ResolvedSlice: Sendable {
         guard range.count <= maximumColumns, !isWide, rows <= maximumRows else {
             throw problem(tensor, "is too large: \(rows) rows of \(available.columns)")
         }
+        let groups = slice.columnGroups
+        guard groups == 1 || (groups > 1 && !slice.isTransposed && slice.columns == nil && range.count % groups == 0)
+        else { throw problem(tensor, "has \(range.count) columns, which are not \(groups) groups") }
         return ResolvedSlice(
             tensor: tensor,
             rows: rows,
@@ -49,8 +57,18 @@ struct ResolvedSlice: Sendable {
             baseRow: baseRow,
             selection: slice.rows,
             isTransposed: slice.isTransposed,
-            firstColumn: range.lowerBound
+            firstColumn: range.lowerBound,
+            columnGroups: groups
         )
+    }
+
+    /// The same bytes with the first dimension as rows and all others as columns.
+    private static func joined(_ tensor: SourceTensor) throws(SliceProblem) -> SourceTensor {
+        guard tensor.shape.count >= 2, let rows = tensor.shape.first,
+            let columns = ElementType.product(Array(tensor.shape.dropFirst())), tensor.type.weightsPerBlock == 1,
+            case .contiguous = tensor.storage
+        else { throw problem(tensor, "is not a convolution of plain numbers") }
+        return SourceTensor(name: tensor.name, shape: [rows, columns], type: tensor.type, storage: tensor.storage)
     }
 
     /// Finds a vector: all dimensions but one are 1. `columns` is its length; `selection` picks elements.

@@ -1,6 +1,6 @@
 import JSONText
 
-/// What a checkpoint knows about text, as files of a bundle.
+/// What a checkpoint knows about text, and about how pictures and sound are prepared, as files of a bundle.
 enum TokenizerFiles {
     /// Name of the file that holds a GGUF's tokenizer.
     static let ggufName = "tokenizer.gguf.json"
@@ -8,7 +8,7 @@ enum TokenizerFiles {
     /// Files of a folder that are taken along as they are.
     static let folderNames = [
         "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-        "generation_config.json",
+        "generation_config.json", "preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
     ]
 
     private static let maximumElements = 1 << 23

@@ -87,6 +87,8 @@ package final class DecoderRunner {
     let attentionOutput: Activations
     let grouped: GroupedBuffers?
     let latent: LatentBuffers?
+    /// What each token of the chunk came from.
+    private let modalities: AlignedBuffer<Modality>
     private let logitsBuffer: Activations
     private static let logitsRows = 32
 
@@ -106,7 +108,7 @@ package final class DecoderRunner {
         self.chunkTokens = chunkTokens
         layout = decoder.pageLayout(element)
         rotary = try RotaryEmbedding(
-            frequencies: configuration.rope.frequencies,
+            configuration.rope.spectrum,
             attentionFactor: configuration.rope.attentionFactor
         )
         attention = try PagedAttention(
@@ -131,6 +133,7 @@ package final class DecoderRunner {
         )
         residual = try Activations(columns: configuration.hiddenSize, maximumRows: chunkTokens)
         normed = try Activations(columns: configuration.hiddenSize, maximumRows: chunkTokens)
+        modalities = try AlignedBuffer(count: chunkTokens)
         blockOutput = try Activations(columns: configuration.hiddenSize, maximumRows: chunkTokens)
         let outputWidth: Int
         switch configuration.attention {
@@ -151,7 +154,15 @@ package final class DecoderRunner {
         )
     }
 
-    /// Appends tokens to a context.
+    /// An empty context.
+    package func makeTable() -> PageTable { PageTable(layout: layout, spectrum: rotary.spectrum) }
+
+    /// A context that begins with full pages of another one.
+    package func makeTable(sharing pages: [Page]) -> PageTable {
+        PageTable(layout: layout, spectrum: rotary.spectrum, sharing: pages)
+    }
+
+    /// Appends text to a context.
     ///
     /// - Parameters:
     ///   - tokens: at most ``chunkTokens`` ids, each within the vocabulary.
@@ -160,11 +171,21 @@ package final class DecoderRunner {
     /// - Throws: when memory or a shard is missing; the context is then unchanged.
     package func append(
         _ tokens: UnsafeBufferPointer<Int32>,
-        modality: Modality = .text,
         to table: inout PageTable,
         logits request: LogitsRequest,
         onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws -> Void
     ) throws {
+        try append(StreamChunk(tokens: tokens), to: &table, logits: request, onLogits: onLogits)
+    }
+
+    /// Appends text and rows of media to a context.
+    package func append(
+        _ chunk: StreamChunk,
+        to table: inout PageTable,
+        logits request: LogitsRequest,
+        onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws -> Void
+    ) throws {
+        let tokens = chunk.tokens
         let count = tokens.count
         guard count > 0 else { return }
         precondition(count <= chunkTokens)
@@ -174,9 +195,9 @@ package final class DecoderRunner {
                 "\(firstPosition + count) positions where at most \(maximumPositions) were prepared"
             )
         }
-        try table.prepareAppend(tokens)
-        embed(tokens)
-        attention.prepare(firstPosition: firstPosition, tokenCount: count)
+        try table.prepareAppend(tokens, positions: chunk.positions, media: chunk.mediaRuns)
+        embed(chunk)
+        attention.prepare(firstPosition: firstPosition, tokenCount: count, table: table)
         let configuration = decoder.configuration
         var addend: Activations?
         for (index, layer) in decoder.weights.layers.enumerated() {
@@ -206,7 +227,8 @@ package final class DecoderRunner {
                 output: normed,
                 quantizes: true
             )
-            try runExperts(index, layer, tokens: count, modality: modality)
+            try runExperts(index, layer, tokens: count)
+            addDeepstack(chunk, layer: index)
             addend = blockOutput
         }
         table.commitAppend()
@@ -223,16 +245,43 @@ package final class DecoderRunner {
         )
     }
 
-    private func embed(_ tokens: UnsafeBufferPointer<Int32>) {
+    /// Fills the residual: embeddings of ids, and rows of media where they stand.
+    private func embed(_ chunk: StreamChunk) {
         var matrix = decoder.weights.embedding.kernelMatrix
         let vocabulary = Int32(decoder.configuration.vocabularySize)
-        for (row, token) in tokens.enumerated() {
-            precondition(token >= 0 && token < vocabulary)
-            sk_unpack_row(&matrix, token, residual.row(row))
+        var row = 0
+        func embedText(upTo end: Int) {
+            while row < end {
+                let token = chunk.tokens[row]
+                precondition(token >= 0 && token < vocabulary)
+                sk_unpack_row(&matrix, token, residual.row(row))
+                modalities.pointer[row] = .text
+                row += 1
+            }
+        }
+        let columns = decoder.configuration.hiddenSize
+        for media in chunk.media {
+            embedText(upTo: media.slots.lowerBound)
+            for index in 0..<media.slots.count {
+                residual.row(row).update(from: media.rows + index * columns, count: columns)
+                modalities.pointer[row] = media.modality
+                row += 1
+            }
+        }
+        embedText(upTo: chunk.tokens.count)
+    }
+
+    /// Adds what the vision tower saw at its j-th depth to the output of layer j (Meng et al. 2024, "DeepStack").
+    private func addDeepstack(_ chunk: StreamChunk, layer: Int) {
+        let columns = decoder.configuration.hiddenSize
+        for media in chunk.media where layer < media.deepstack.count {
+            for (index, slot) in media.slots.enumerated() {
+                sk_add(blockOutput.row(slot), media.deepstack[layer] + index * columns, Int64(columns))
+            }
         }
     }
 
-    private func runExperts(_ index: Int, _ layer: DecoderWeights.Layer, tokens: Int, modality: Modality) throws {
+    private func runExperts(_ index: Int, _ layer: DecoderWeights.Layer, tokens: Int) throws {
         let settings = decoder.configuration.layers[index]
         var router: ExpertRunner.LayerRouter?
         if let matrix = layer.router, let configuration = decoder.configuration.router {
@@ -248,7 +297,7 @@ package final class DecoderRunner {
             tokens: tokens,
             router: router,
             hasShared: settings.hasSharedExpert,
-            modality: modality,
+            modalities: UnsafeBufferPointer(start: modalities.pointer, count: tokens),
             statistics: &statistics,
             into: blockOutput
         )

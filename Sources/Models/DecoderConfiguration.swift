@@ -69,6 +69,8 @@ package struct DecoderConfiguration: Codable, Sendable, Equatable {
     package var expertWidth: Int
     package var hasExpertBias = false
     package var activation: GatedActivation
+    /// How sound and sight stand in the stream; nil for a model of text alone.
+    package var media: MediaConfiguration?
 
     package var layerCount: Int { layers.count }
 
@@ -167,6 +169,9 @@ extension DecoderConfiguration {
             try require(parts.allSatisfy { 1...65_536 ~= $0 }, "latent attention widths \(parts)")
             try require(rope.width == attention.ropeWidth, "rope width \(rope.width)")
             try require(attention.scaleFactor.isFinite, "attention scale")
+        }
+        if let problem = media?.problem(vocabularySize: vocabularySize, layerCount: layers.count) {
+            throw .invalidConfiguration(problem)
         }
         if let problem = rope.problem { throw .invalidConfiguration(problem) }
         if let problem = router?.problem { throw .invalidConfiguration(problem) }

@@ -57,6 +57,10 @@ extension DecoderRunner {
             )
             pool.multiply(UnsafeBufferPointer(projections), normed.kernelView(), tokens: tokens)
         }
+        if let qNorm = weights.qNorm, let kNorm = weights.kNorm {
+            normalizeHeads(grouped.queries.pointer, qNorm, heads: shape.headCount, tokens: tokens, shape)
+            normalizeHeads(grouped.keys.pointer, kNorm, heads: shape.kvHeadCount, tokens: tokens, shape)
+        }
         if let clamp = shape.clamp {
             for (pointer, width) in [
                 (grouped.queries.pointer, queryWidth), (grouped.keys.pointer, keyWidth),
@@ -64,10 +68,6 @@ extension DecoderRunner {
             ] {
                 for index in 0..<tokens * width { pointer[index] = min(max(pointer[index], -clamp), clamp) }
             }
-        }
-        if let qNorm = weights.qNorm, let kNorm = weights.kNorm {
-            normalizeHeads(grouped.queries.pointer, qNorm, heads: shape.headCount, tokens: tokens, shape)
-            normalizeHeads(grouped.keys.pointer, kNorm, heads: shape.kvHeadCount, tokens: tokens, shape)
         }
         attention.store(
             layer: layer,

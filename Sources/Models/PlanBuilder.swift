@@ -179,10 +179,15 @@ struct PlanBuilder {
         switch form {
         case .separate(let gated), .stacked(let gated, _):
             return inventory.contains(gated.down.filled(layer: layer, expert: 0))
-        case .fused(let gateUp, _, _, let order):
+        case .fused(let gateUp, let down, _, let order):
             guard let shape = inventory.shapes[gateUp.filled(layer: layer)], shape.count == 3 else { return false }
-            return shape[order.isTransposed ? 2 : 1] == 2 * configuration.expertWidth
-                && shape[order.isTransposed ? 1 : 2] == configuration.hiddenSize
+            let (outputs, inputs) = order.isTransposed ? (2, 1) : (1, 2)
+            guard shape[outputs] == 2 * configuration.expertWidth, shape[inputs] == configuration.hiddenSize else {
+                return false
+            }
+            // Where twice the width happens to be the hidden size, the other tensor tells.
+            guard let shape = inventory.shapes[down.filled(layer: layer)], shape.count == 3 else { return true }
+            return shape[outputs] == configuration.hiddenSize && shape[inputs] == configuration.expertWidth
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import KVCache
 
 /// Rotary embedding: base frequency and how it is stretched for longer contexts.
 package struct RopeConfiguration: Codable, Sendable, Equatable {
@@ -25,6 +26,8 @@ package struct RopeConfiguration: Codable, Sendable, Equatable {
     /// Rotated columns of a head.
     package var width: Int
     package var scaling: Scaling
+    /// Pairs that turn with time, rows and columns, interleaved (Qwen3-VL); nil where positions are plain numbers.
+    package var sections: [Int]?
 
     package init(base: Double, width: Int, scaling: Scaling = .none) {
         self.base = base
@@ -73,6 +76,9 @@ package struct RopeConfiguration: Codable, Sendable, Equatable {
         }
     }
 
+    /// Frequencies and the axis of each.
+    package var spectrum: RotarySpectrum { RotarySpectrum(frequencies: frequencies, sections: sections) }
+
     /// YaRN's temperature, 0.1 * weight * ln(factor) + 1.
     package static func yarnMagnitude(factor: Double, weight: Double = 1) -> Double {
         factor <= 1 ? 1 : 0.1 * weight * log(factor) + 1
@@ -82,6 +88,10 @@ package struct RopeConfiguration: Codable, Sendable, Equatable {
     package var problem: String? {
         if !(base.isFinite && base > 0) { return "a rope base of \(base)" }
         if width < 0 || width % 2 != 0 { return "a rope width of \(width)" }
+        if let sections {
+            let fits = sections.count == 3 && sections.allSatisfy { 0...width ~= $0 }
+            if !fits || sections.reduce(0, +) != width / 2 { return "rope sections \(sections) for \(width / 2) pairs" }
+        }
         switch scaling {
         case .none: return nil
         case .linear(let factor): return factor.isFinite && factor > 0 ? nil : "a rope factor of \(factor)"

@@ -51,14 +51,20 @@ extension Runtime {
             (0..<count).map { _ in Int32.random(in: 0..<Int32(vocabularySize), using: &generator) }
         }
         var base = makePageTable()
-        try prefill(draw(depthTokens)[...], table: &base, onProgress: { _ in }, onLogits: { _ in })
+        try prefill(
+            TokenStream(text: draw(depthTokens)),
+            0..<depthTokens,
+            table: &base,
+            onProgress: { _ in },
+            onLogits: { _ in }
+        )
         for repetition in 0...repetitions {
             if promptTokens > 0 {
                 var table = base
-                let tokens = draw(promptTokens)
+                let stream = TokenStream(text: draw(promptTokens))
                 try table.reserve(positions: depthTokens + promptTokens)
                 let start = ContinuousClock.now
-                try prefill(tokens[...], table: &table, onProgress: { _ in }, onLogits: { _ in })
+                try prefill(stream, 0..<promptTokens, table: &table, onProgress: { _ in }, onLogits: { _ in })
                 let time = seconds(start.duration(to: .now))
                 if repetition > 0 { result.prefill.append(Double(promptTokens) / time) }
             }

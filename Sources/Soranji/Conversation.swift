@@ -1,4 +1,5 @@
 import Foundation
+import JSONText
 import KVCache
 import Models
 import Tokenizers
@@ -31,7 +32,13 @@ public final class Conversation {
     /// What questions are about. Put before the first question after they were added.
     public private(set) var documents: [Document] = []
     public private(set) var messages: [Message] = []
+    /// Pictures, recordings and clips of the next question, in order.
+    public private(set) var pendingMedia: [MediaInput] = []
+    /// How they become tokens.
+    public var mediaOptions = MediaOptions()
     private var pendingDocuments: [Document] = []
+    /// What messages brought along, by the message's number.
+    private var mediaOfMessages: [Int: [EncodedMedia]] = [:]
     private var table: PageTable
 
     public init(runtime: Runtime) {
@@ -45,11 +52,16 @@ public final class Conversation {
         pendingDocuments.append(document)
     }
 
-    /// Forgets messages and documents; the system prompt stays.
+    /// Adds a picture, a recording or a clip for the next question; the order is kept.
+    public func add(_ media: MediaInput) { pendingMedia.append(media) }
+
+    /// Forgets messages, documents and media; the system prompt stays.
     public func clear() {
         messages = []
         documents = []
         pendingDocuments = []
+        pendingMedia = []
+        mediaOfMessages = [:]
         table = runtime.makePageTable()
     }
 
@@ -60,15 +72,18 @@ public final class Conversation {
     ///
     /// - Parameters:
     ///   - maximumTokens: longest answer in tokens.
+    ///   - onMedia: called before each file is decoded and encoded.
     ///   - onText: called with each piece of the answer as it is there; return false to stop.
-    /// - Throws: ``RuntimeError/promptTooLong(promptTokens:answerTokens:contextTokens:trainedTokens:)`` before any work
-    ///   when it does not fit: a prompt is never cut. The conversation is then as it was.
+    /// - Throws: ``RuntimeError/promptTooLong(promptTokens:answerTokens:contextTokens:trainedTokens:)``, or
+    ///   ``MediaUseError/tooLong(promptTokens:answerTokens:contextTokens:receipt:fit:)``, before any work when it does not
+    ///   fit: a prompt is never cut. The conversation is then as it was.
     public func ask(
         _ question: String,
         maximumTokens: Int = 512,
         sampling: SamplingOptions = SamplingOptions(),
         onProgress: (PrefillProgress) throws -> Void = { _ in },
-        onText: (String) throws -> Bool = { _ in true }
+        onText: (String) throws -> Bool = { _ in true },
+        onMedia: (MediaReceipt.Entry) throws -> Void = { _ in }
     ) throws -> Answer {
         let tokenizer = try runtime.requireTokenizer()
         let userText = Prompt.userText(
@@ -77,8 +92,13 @@ public final class Conversation {
             instruction: instruction
         )
         let turn = Message(role: .user, text: userText)
-        let encoded = try runtime.encode(messages + [turn], systemPrompt: systemPrompt)
-        let prompt = encoded.tokens
+        let all = messages + [turn]
+        var media = mediaOfMessages
+        if !pendingMedia.isEmpty {
+            media[messages.count] = try readPendingMedia(all, answerTokens: maximumTokens, onMedia)
+        }
+        let encoded = try runtime.encode(all, systemPrompt: systemPrompt, media: media)
+        let prompt = encoded.stream
         guard prompt.count + maximumTokens <= runtime.contextTokens else {
             throw RuntimeError.promptTooLong(
                 promptTokens: prompt.count,
@@ -87,13 +107,13 @@ public final class Conversation {
                 trainedTokens: runtime.trainedContextTokens
             )
         }
-        adoptPrefix(of: prompt)
+        adoptPrefix(of: prompt.content)
 
         var detokenizer = StreamingDetokenizer(tokenizer)
         var text = ""
-        let probes = documents.isEmpty ? nil : try runtime.makeProbes()
+        let probes = documents.isEmpty && media.isEmpty ? nil : try runtime.makeProbes()
         let result = try runtime.generate(
-            prompt: prompt,
+            stream: prompt,
             table: &table,
             maximumTokens: maximumTokens,
             sampling: sampling,
@@ -111,31 +131,60 @@ public final class Conversation {
 
         messages.append(turn)
         messages.append(Message(role: .assistant, text: text))
+        mediaOfMessages = media
         pendingDocuments = []
+        pendingMedia = []
         runtime.prefixes.insert(table)
+        let evidence =
+            probes?.evidence(positions: prompt.count, answerTokens: result.tokens.count) ?? []
         let citations =
-            probes.map { probes in
-                Citations(prompt: encoded.text, tokenRanges: encoded.ranges, documents: documents)
-                    .find(shares: probes.evidence(positions: prompt.count, answerTokens: result.tokens.count))
-            } ?? []
+            documents.isEmpty
+            ? []
+            : Citations(prompt: encoded.text, tokenRanges: encoded.ranges, documents: documents)
+                .find(shares: evidence)
+        let receipt = MediaReceipt(entries: media.sorted { $0.key < $1.key }.flatMap { $0.value.map(\.plan.entry) })
         return Answer(
             text: text.trimmingCharacters(in: .whitespacesAndNewlines),
             tokens: result.tokens,
             reason: result.reason,
             citations: citations,
+            moments: Moments(stream: prompt).find(shares: evidence),
+            media: receipt,
             statistics: result.statistics
         )
     }
 
+    /// Decodes and encodes what was added, once it is known to fit.
+    private func readPendingMedia(
+        _ messages: [Message],
+        answerTokens: Int,
+        _ onMedia: (MediaReceipt.Entry) throws -> Void
+    ) throws -> [EncodedMedia] {
+        let planner = try runtime.mediaPlanner(mediaOptions)
+        let plans = try pendingMedia.map { try planner.plan($0) }
+        var media = mediaOfMessages
+        media[messages.count - 1] = plans.map { EncodedMedia(plan: $0) }
+        var least = media
+        least[messages.count - 1] = plans.map { EncodedMedia(plan: $0.withOneGroup) }
+        // What earlier messages brought along is there already, and takes its room.
+        let earlier = mediaOfMessages.values.joined().reduce(0) { $0 + $1.plan.entry.tokens }
+        try runtime.checkBudget(
+            plans,
+            textTokens: earlier + runtime.textTokenCount(messages, systemPrompt: systemPrompt, media: media),
+            leastTextTokens: earlier + runtime.textTokenCount(messages, systemPrompt: systemPrompt, media: least),
+            answerTokens: answerTokens
+        )
+        return try runtime.readMedia(plans, planner: planner) { try onMedia($0.entry) }
+    }
+
     /// Keeps the longest common beginning of the context and the prompt, or takes over a longer one that was read before.
-    private func adoptPrefix(of prompt: [Int32]) {
-        let held = table.tokens
-        var common = 0
+    private func adoptPrefix(of prompt: ContextContent) {
         // The last token is always computed anew: its logits are wanted.
-        while common < min(held.count, prompt.count - 1), held[common] == prompt[common] { common += 1 }
-        let shared = runtime.prefixes.longestPrefix(of: Array(prompt.dropLast()))
+        let limit = prompt.tokens.count - 1
+        let common = table.content.commonPrefix(with: prompt, limit: limit)
+        let shared = runtime.prefixes.longestPrefix(of: prompt, limit: limit)
         if shared.count * PageLayout.positions > common {
-            table = PageTable(layout: runtime.runner.layout, sharing: shared)
+            table = runtime.runner.makeTable(sharing: shared)
         } else {
             table.truncate(to: common)
         }
@@ -149,6 +198,10 @@ public struct Answer: Sendable {
     public var reason: StopReason
     /// Passages that the answer attended to most, strongest first.
     public var citations: [Citation]
+    /// Moments of clips and recordings that the answer attended to most, strongest first.
+    public var moments: [Moment]
+    /// What became of the conversation's media.
+    public var media: MediaReceipt
     public var statistics: GenerationStatistics
 }
 
@@ -184,33 +237,103 @@ extension Runtime {
         return tokenizer
     }
 
-    /// A conversation as tokens, with the prompt's text and the bytes of it that each token covers.
-    func encode(_ messages: [Conversation.Message], systemPrompt: String?) throws
-        -> (text: String, tokens: [Int32], ranges: [Range<Int>])
-    {
+    /// A conversation as a stream, with the prompt's text and the bytes of it that each token covers.
+    ///
+    /// - Parameter media: by the number of the message that they stand in, before its text.
+    func encode(
+        _ messages: [Conversation.Message],
+        systemPrompt: String?,
+        media: [Int: [EncodedMedia]] = [:]
+    ) throws -> (text: String, stream: TokenStream, ranges: [Range<Int>]) {
         let tokenizer = try requireTokenizer()
-        var all = messages
-        if let systemPrompt { all.insert(.init(role: .system, text: systemPrompt), at: 0) }
-        let encoder = PromptEncoder(tokenizer)
-        let shielded = encoder.shielded(all.map(\.text))
-        for index in all.indices { all[index].text = shielded?.texts[index] ?? all[index].text }
+        let rendered = try render(messages, systemPrompt: systemPrompt, media: media)
+        let all = media.sorted { $0.key < $1.key }.flatMap(\.value)
+        guard !all.isEmpty, let configuration = decoder.configuration.media else {
+            let encoded = PromptEncoder(tokenizer).encode(
+                rendered.text,
+                separator: rendered.separator,
+                addingSpecialTokens: template == nil
+            )
+            return (encoded.text, TokenStream(text: encoded.tokens), encoded.ranges)
+        }
+        let prompt = try MediaPrompter(tokenizer: tokenizer, configuration: configuration).prompt(
+            rendered.text,
+            separator: rendered.separator,
+            addingSpecialTokens: template == nil,
+            media: all,
+            decoder: decoder.configuration
+        )
+        return (prompt.text, prompt.stream, prompt.ranges)
+    }
+
+    /// Tokens that are no rows of the last message's media: what a budget needs before anything is decoded.
+    func textTokenCount(
+        _ messages: [Conversation.Message],
+        systemPrompt: String?,
+        media: [Int: [EncodedMedia]]
+    ) throws -> Int {
+        let tokenizer = try requireTokenizer()
+        guard let configuration = decoder.configuration.media else { throw MediaUseError.modelReadsTextAlone }
+        let rendered = try render(messages, systemPrompt: systemPrompt, media: media)
+        return try MediaPrompter(tokenizer: tokenizer, configuration: configuration).textTokenCount(
+            rendered.text,
+            separator: rendered.separator,
+            media: media.sorted { $0.key < $1.key }.flatMap(\.value)
+        )
+    }
+
+    /// A conversation through the model's chat template, and the character that breaks up spelled control tokens.
+    private func render(
+        _ messages: [Conversation.Message],
+        systemPrompt: String?,
+        media: [Int: [EncodedMedia]]
+    ) throws -> (text: String, separator: Character?) {
+        let tokenizer = try requireTokenizer()
+        let shield = PromptEncoder(tokenizer).shielded(messages.map(\.text) + (systemPrompt.map { [$0] } ?? []))
+        func text(_ index: Int) -> String { shield?.texts[index] ?? messages[index].text }
+        let system = systemPrompt.map { shield?.texts.last ?? $0 }
+        let all = media.sorted { $0.key < $1.key }.flatMap(\.value)
+        var prompter: MediaPrompter?
+        if !all.isEmpty {
+            guard let configuration = decoder.configuration.media else { throw MediaUseError.modelReadsTextAlone }
+            prompter = try MediaPrompter(tokenizer: tokenizer, configuration: configuration)
+        }
+        /// The message with placeholders spelled out in its text.
+        func spelled(_ index: Int) -> String {
+            (media[index] ?? []).map { prompter?.placeholder($0.plan.input.kind) ?? "" }.joined() + text(index)
+        }
         guard let template else {
             // A base model: the plain texts, one after the other.
-            return encoder.encode(
-                all.map(\.text).joined(separator: "\n\n"),
-                separator: shielded?.separator,
-                addingSpecialTokens: true
-            )
+            let texts = (system.map { [$0] } ?? []) + messages.indices.map(spelled)
+            return (texts.joined(separator: "\n\n"), shield?.separator)
         }
-        do throws(TemplateError) {
-            let text = try template.render(
-                messages: all.map { ChatMessage(role: $0.role.rawValue, content: $0.text) },
-                bosToken: tokenizer.bosText,
-                eosToken: tokenizer.eosText
-            )
-            return encoder.encode(text, separator: shielded?.separator, addingSpecialTokens: false)
-        } catch {
-            throw RuntimeError.invalidTemplate(error.description)
+        func rendered(_ message: (Int) -> ChatMessage) throws -> String {
+            do throws(TemplateError) {
+                return try template.render(
+                    messages: (system.map { [ChatMessage(role: "system", content: $0)] } ?? [])
+                        + messages.indices.map(message),
+                    bosToken: tokenizer.bosText,
+                    eosToken: tokenizer.eosText
+                )
+            } catch {
+                throw RuntimeError.invalidTemplate(error.description)
+            }
         }
+        let plain = { (index: Int) in ChatMessage(role: messages[index].role.rawValue, content: spelled(index)) }
+        guard let prompter else { return (try rendered(plain), shield?.separator) }
+        // Templates of models that see take content in parts; one that does not gets the placeholders as text.
+        let parts = { (index: Int) -> ChatMessage in
+            guard let items = media[index], !items.isEmpty else { return plain(index) }
+            let content = items.map { item -> JSON in ["type": .string(item.plan.input.kind.rawValue)] }
+            var message = ChatMessage(role: messages[index].role.rawValue, content: "")
+            message.extra["content"] = .array(content + [["type": "text", "text": .string(text(index))]])
+            return message
+        }
+        if let text = try? rendered(parts), prompter.holds(text, all) { return (text, shield?.separator) }
+        let text = try rendered(plain)
+        guard prompter.holds(text, all) else {
+            throw MediaUseError.noPlaceholder(Set(all.map(\.plan.input.kind.rawValue)).sorted().joined(separator: ", "))
+        }
+        return (text, shield?.separator)
     }
 }

@@ -70,35 +70,36 @@ public enum StopReason: String, Sendable {
 }
 
 extension Runtime {
-    /// Appends tokens to a context in chunks, leaving the last token's logits to `onLogits`.
+    /// Appends a part of a stream to a context in chunks, leaving the last token's logits to `onLogits`.
     func prefill(
-        _ tokens: ArraySlice<Int32>,
+        _ stream: TokenStream,
+        _ range: Range<Int>,
         table: inout PageTable,
         onProgress: (Int) throws -> Void,
         onLogits: (UnsafeMutableBufferPointer<Float>) throws -> Void
     ) throws {
-        var begin = tokens.startIndex
-        while begin < tokens.endIndex {
-            let end = min(tokens.endIndex, begin + runner.chunkTokens)
-            let isLast = end == tokens.endIndex
-            try tokens[begin..<end].withUnsafeBufferPointer { chunk in
+        var begin = range.lowerBound
+        while begin < range.upperBound {
+            let end = min(range.upperBound, begin + runner.chunkTokens)
+            let isLast = end == range.upperBound
+            try stream.withChunk(begin..<end) { chunk in
                 try runner.append(chunk, to: &table, logits: isLast ? .last : .none) { try onLogits($1) }
             }
             begin = end
-            try onProgress(end - tokens.startIndex)
+            try onProgress(end - range.lowerBound)
         }
     }
 
     /// Continues a context until the model ends its answer or a limit is reached.
     ///
     /// - Parameters:
-    ///   - prompt: all tokens of the context; those that `table` holds already are not computed again.
+    ///   - stream: all tokens of the context; those that `table` holds already are not computed again.
     ///   - stopTokens: ids that end the answer (not part of it).
     ///   - probes: record where the attention of the answer's first tokens falls, and of the prompt's last ones.
     ///   - onToken: called with each token; return false to stop.
     /// - Returns: the answer's ids, why it ended, and figures.
     func generate(
-        prompt: [Int32],
+        stream: TokenStream,
         table: inout PageTable,
         maximumTokens: Int,
         sampling: SamplingOptions,
@@ -107,6 +108,7 @@ extension Runtime {
         onProgress: (PrefillProgress) throws -> Void,
         onToken: (Int32) throws -> Bool
     ) throws -> (tokens: [Int32], reason: StopReason, statistics: GenerationStatistics) {
+        let prompt = stream.tokens
         var statistics = GenerationStatistics()
         statistics.promptTokens = prompt.count
         statistics.cachedTokens = table.count
@@ -133,16 +135,17 @@ extension Runtime {
         defer { runner.probe = nil }
         // With probes the prompt's last tokens go alone; the results are the same bytes.
         let bulkEnd = max(cached, prompt.count - (probes == nil ? 0 : AnswerProbes.baselineTokens))
-        try prefill(prompt[cached..<bulkEnd], table: &table, onProgress: { try onProgress(progress($0)) }) { logits in
+        try prefill(stream, cached..<bulkEnd, table: &table, onProgress: { try onProgress(progress($0)) }) { logits in
             if bulkEnd == prompt.count { next = sampler.sample(logits) }
         }
         runner.probe = probes?.baseline
         for index in bulkEnd..<prompt.count {
-            try prefill(prompt[index...index], table: &table, onProgress: { _ in }) { logits in
+            try prefill(stream, index..<index + 1, table: &table, onProgress: { _ in }) { logits in
                 if index == prompt.count - 1 { next = sampler.sample(logits) }
             }
         }
         if bulkEnd < prompt.count { try onProgress(progress(prompt.count - cached)) }
+        try table.prepareFollowingText()
         let prefillEnd = clock.now
         statistics.prefillSeconds = seconds(start.duration(to: prefillEnd))
 

@@ -24,6 +24,7 @@ public enum ModelImporter {
     ///   - weights: nil keeps what the source has, exactly wherever there is a packed type for it.
     ///   - replacesExisting: whether a bundle of that name may be replaced.
     ///   - isCancelled: asked now and then; true ends the import, leaving nothing.
+    ///   - onNote: called with a sentence for each part of the checkpoint that is left out on purpose.
     /// - Throws: errors that name the file, tensor or setting. Whatever happens, nothing unfinished is left under the
     ///   bundle's name.
     public static func importModel(
@@ -32,10 +33,12 @@ public enum ModelImporter {
         weights: Weights? = nil,
         replacesExisting: Bool = false,
         isCancelled: () -> Bool = { false },
-        onProgress: (ModelImportProgress) -> Void = { _ in }
+        onProgress: (ModelImportProgress) -> Void = { _ in },
+        onNote: (String) -> Void = { _ in }
     ) throws {
         let checkpoint = try CheckpointSource(path: source)
         let plan = try Families.plan(for: checkpoint)
+        plan.notes.forEach(onNote)
         var importer = BundleImporter(weights: weights.flatMap { WeightType(rawValue: $0.rawValue) })
         importer.replacesExisting = replacesExisting
         importer.importer = "soranji \(SoranjiVersion.current)"

@@ -51,6 +51,9 @@ public final class Runtime {
         self.bundleFolder = bundleFolder
         bundle = try ModelFiles.Bundle(path: bundleFolder)
         architecture = bundle.architecture
+        guard architecture != WhisperConfiguration.architecture else {
+            throw SpeechError.onlyTranscribes(bundleFolder)
+        }
         decoder = try Decoder(bundle: bundle)
         // A checkpoint without a vocabulary may still bring settings; it is scored by token ids.
         tokenizer = bundle.manifest.hasVocabulary ? try Tokenizer.load(folder: bundleFolder) : nil
@@ -83,7 +86,7 @@ public final class Runtime {
     public var cacheBytesPerToken: Int { runner.layout.pageBytes / PageLayout.positions }
 
     /// An empty table of pages for this model.
-    func makePageTable() -> PageTable { PageTable(layout: runner.layout) }
+    func makePageTable() -> PageTable { runner.makeTable() }
 
     /// Checks ids that a user gave.
     func check(_ tokens: [Int32]) throws {

@@ -27,6 +27,8 @@ public struct Score: Sendable {
     public var scoredTokens = 0
     public var totalLogProbability = 0.0
     public var seconds = 0.0
+    /// What became of the media that stood among the tokens.
+    public var media = MediaReceipt(entries: [])
 
     public var perplexity: Double { scoredTokens > 0 ? exp(-totalLogProbability / Double(scoredTokens)) : .nan }
 }
@@ -35,15 +37,20 @@ extension Runtime {
     /// Scores tokens in one context.
     ///
     /// - Parameters:
+    ///   - media: their rows fill the placeholders among the tokens in order; rows are not scored, what follows them is.
     ///   - top: how many alternatives to keep per position.
     ///   - onLogits: called with every position's logits `[vocabulary]`, in order.
-    /// - Throws: ``RuntimeError`` when a token is unknown or the context too small.
+    /// - Throws: ``RuntimeError`` when a token is unknown or the context too small; ``MediaUseError`` when placeholders and
+    ///   rows do not match.
     public func score(
         tokens: [Int32],
+        media: [MediaInput] = [],
+        options: MediaOptions = MediaOptions(),
         top: Int = 0,
         keepsPositions: Bool = true,
         onProgress: (_ doneTokens: Int) throws -> Void = { _ in },
-        onLogits: ((UnsafeMutableBufferPointer<Float>) throws -> Void)? = nil
+        onLogits: ((UnsafeMutableBufferPointer<Float>) throws -> Void)? = nil,
+        onMedia: (MediaReceipt.Entry) throws -> Void = { _ in }
     ) throws -> Score {
         try check(tokens)
         guard tokens.count <= contextTokens else {
@@ -56,9 +63,10 @@ extension Runtime {
         }
         var score = Score()
         let start = ContinuousClock.now
+        let stream = try scoredStream(tokens, media, options, &score.media, onMedia)
         var table = makePageTable()
         try scoreWindow(
-            tokens,
+            stream,
             table: &table,
             scoredFrom: 1,
             top: top,
@@ -69,6 +77,43 @@ extension Runtime {
         )
         score.seconds = Soranji.seconds(start.duration(to: .now))
         return score
+    }
+
+    /// Ids that a user gave, with rows in the place of placeholders.
+    private func scoredStream(
+        _ tokens: [Int32],
+        _ inputs: [MediaInput],
+        _ options: MediaOptions,
+        _ receipt: inout MediaReceipt,
+        _ onMedia: (MediaReceipt.Entry) throws -> Void
+    ) throws -> TokenStream {
+        guard let configuration = decoder.configuration.media else {
+            guard inputs.isEmpty else { throw MediaUseError.modelReadsTextAlone }
+            return TokenStream(text: tokens)
+        }
+        let planner = try mediaPlanner(options)
+        var plans = try inputs.map { try planner.plan($0) }
+        // A clip brings its sound along where its place among the tokens begins with sound's start token.
+        var bringsSound = ClipPlaces.bringSound(tokens, configuration)[...]
+        for index in plans.indices where plans[index].input.kind == .video {
+            if bringsSound.popFirst() == true || plans[index].sound == nil { continue }
+            plans[index].sound = nil
+            plans[index].notes.append("its sound is left out: the tokens have no place for it")
+        }
+        try ClipPlaces.check(tokens, plans, configuration)
+        let media = try readMedia(plans, planner: planner) { try onMedia($0.entry) }
+        receipt = MediaReceipt(entries: media.map(\.plan.entry))
+        let layout = MediaLayout.stream(media)
+        do throws(StreamError) {
+            return try TokenStream(
+                tokens: tokens,
+                media: layout.rows,
+                layout: layout.media,
+                configuration: decoder.configuration
+            )
+        } catch {
+            throw MediaUseError.placeholders(error.description)
+        }
     }
 
     /// Scores a long text in windows: each window is a context of its own and only its second half is scored, so every
@@ -92,7 +137,7 @@ extension Runtime {
             if let beginToken { slice[0] = beginToken }
             var table = makePageTable()
             try scoreWindow(
-                slice,
+                TokenStream(text: slice),
                 table: &table,
                 scoredFrom: window / 2 + 1,
                 top: 0,
@@ -108,7 +153,7 @@ extension Runtime {
     }
 
     private func scoreWindow(
-        _ tokens: [Int32],
+        _ stream: TokenStream,
         table: inout PageTable,
         scoredFrom: Int,
         top: Int,
@@ -117,16 +162,19 @@ extension Runtime {
         onProgress: (Int) throws -> Void,
         onLogits: ((UnsafeMutableBufferPointer<Float>) throws -> Void)?
     ) throws {
+        let tokens = stream.tokens
         var begin = 0
         while begin < tokens.count {
             let end = min(tokens.count, begin + runner.chunkTokens)
             // Rows before `scoredFrom - 1` predict nothing that counts: skip the output projection where possible.
             let wanted: LogitsRequest = onLogits == nil && end < scoredFrom ? .none : .all
-            try tokens[begin..<end].withUnsafeBufferPointer { chunk in
+            try stream.withChunk(begin..<end) { chunk in
                 try runner.append(chunk, to: &table, logits: wanted) { row, logits in
                     try onLogits?(logits)
                     let target = begin + row + 1
-                    guard target >= scoredFrom, target < tokens.count || keepsPositions else { return }
+                    guard target >= scoredFrom, target < tokens.count || keepsPositions, !stream.isMedia(target) else {
+                        return
+                    }
                     take(logits, target, tokens, top, keepsPositions, &score)
                 }
             }

@@ -33,14 +33,20 @@ static __attribute__((noinline)) u64 look_up(u64 codes) {
 
 #pragma clang attribute pop
 
-void sk_matmul_emulated(const sk_matmul_job *job, int32_t begin, int32_t end) {
-    sk_tiles_matmul(&lane_kernels, job, begin, end);
+void sk_matmul_then_emulated(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end) {
+    sk_tiles_matmul(&lane_kernels, job, epilogue, begin, end);
 }
 
 void sk_gated_emulated(const sk_gated_job *job, int32_t begin, int32_t end) {
     sk_tiles_gated(&lane_kernels, job, begin, end);
 }
 #else
-void sk_matmul_emulated(const sk_matmul_job *job, int32_t begin, int32_t end) { sk_matmul_scalar(job, begin, end); }
+void sk_matmul_then_emulated(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end) {
+    sk_matmul_then_scalar(job, epilogue, begin, end);
+}
 void sk_gated_emulated(const sk_gated_job *job, int32_t begin, int32_t end) { sk_gated_scalar(job, begin, end); }
 #endif
+
+void sk_matmul_emulated(const sk_matmul_job *job, int32_t begin, int32_t end) {
+    sk_matmul_then_emulated(job, NULL, begin, end);
+}

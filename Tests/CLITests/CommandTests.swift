@@ -61,6 +61,37 @@ private let checkpoint: String = {
     return (tests.hasPrefix("/") ? tests : "/" + tests) + "/ModelsTests/Fixtures/goldens/olmoe"
 }()
 
+/// A clip with sound, from the tests of the media.
+private let clip: String = {
+    let tests = String(#filePath.split(separator: "/CLITests/")[0])
+    return (tests.hasPrefix("/") ? tests : "/" + tests) + "/MediaTests/Fixtures/clips/clip.mp4"
+}()
+
+struct MediaCommandTests {
+    @Test func describesAndReadsAClip() throws {
+        let program = try Program()
+        let text = try program.run(["media", clip])
+        #expect(text.status == 0)
+        #expect(text.output.contains("* 0  video  h264  96x64, 10 frames/s, 30 frames, yuv420p"))
+        #expect(text.output.contains("* 1  sound  aac   16,000 Hz, mono"))
+        let json = try program.json(["media", clip, "--json", "--read", "--fps", "2"])
+        #expect(json["streams"]?.arrayValue?.count == 2)
+        #expect(json["seconds"]?.doubleValue == 3)
+        #expect(json["read"]?["frames"]?.intValue == 6)
+        #expect(json["read"]?["sound_seconds"]?.doubleValue == 3.008)
+    }
+
+    @Test func namesWhatIsNoClip() throws {
+        let program = try Program()
+        let missing = try program.run(["media", "/no/such.mp4"])
+        #expect(missing.status == 1 && missing.errors.hasPrefix("error: /no/such.mp4: cannot open: No such file"))
+        let text = try program.run(["media", #filePath])
+        #expect(text.status == 1 && text.errors.contains("not a clip, recording or picture"))
+        #expect(text.output.isEmpty)
+        #expect(try program.run(["media", clip, "--read", "--fps=-1"]).status == 2)
+    }
+}
+
 struct UsageTests {
     @Test(arguments: [
         (["--nonsense"], "error: Unknown option '--nonsense'", "hint: soranji --help"),

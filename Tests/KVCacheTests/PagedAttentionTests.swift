@@ -12,12 +12,16 @@ struct PagedAttentionTests {
         var window: Int?
         var sinks = false
         var ropeColumns: Range<Int>
+        var sections: [Int]?
+        /// Text, two frames and text again, over and over, instead of 0, 1, 2 ...
+        var seesFrames = false
     }
 
     static let shapes: [Shape] = [
         Shape(ropeColumns: 0..<12), Shape(window: 8, ropeColumns: 0..<12), Shape(sinks: true, ropeColumns: 0..<12),
         Shape(heads: 6, kvHeads: 1, width: 20, window: 150, sinks: true, ropeColumns: 12..<20),
         Shape(heads: 3, kvHeads: 3, width: 16, ropeColumns: 0..<0),
+        Shape(heads: 4, kvHeads: 2, width: 16, ropeColumns: 0..<16, sections: [4, 2, 2], seesFrames: true),
     ]
 
     private struct Numbers {
@@ -50,17 +54,19 @@ struct PagedAttentionTests {
         let attention = try PagedAttention(
             layout: layout,
             headCount: shape.heads,
-            rotary: RotaryEmbedding(frequencies: frequencies(shape)),
+            rotary: RotaryEmbedding(spectrum(shape)),
             pool: ThreadPool(threadCount: threads),
             maximumTokens: 512,
             maximumPositions: count
         )
-        var table = PageTable(layout: layout)
+        var table = PageTable(layout: layout, spectrum: spectrum(shape))
         var output = [Float](repeating: 0, count: count * shape.heads * shape.width)
         var first = 0
         for chunk in chunks {
-            try table.prepareAppend([Int32](repeating: 1, count: chunk))
-            attention.prepare(firstPosition: first, tokenCount: chunk)
+            try positions(shape, first..<first + chunk).withUnsafeBufferPointer {
+                try table.prepareAppend([Int32](repeating: 1, count: chunk), positions: .listed($0))
+            }
+            attention.prepare(firstPosition: first, tokenCount: chunk, table: table)
             let keyWidth = shape.kvHeads * shape.width
             let queryWidth = shape.heads * shape.width
             keys.withUnsafeBufferPointer { keys in
@@ -106,11 +112,38 @@ struct PagedAttentionTests {
         (0..<shape.ropeColumns.count / 2).map { pow(10_000, -2 * Double($0) / Double(shape.ropeColumns.count)) }
     }
 
+    private func spectrum(_ shape: Shape) -> RotarySpectrum {
+        RotarySpectrum(frequencies: frequencies(shape), sections: shape.sections)
+    }
+
+    /// Positions of slots: long runs of text that page boundaries fall into, frames of 3 x 5 at fractions of seconds.
+    private func positions(_ shape: Shape, _ slots: Range<Int>) -> [RotaryPosition] {
+        guard shape.seesFrames else { return slots.map { RotaryPosition(Double($0)) } }
+        return slots.map { slot in
+            let (round, place) = (slot / 400, slot % 400)
+            let base = Double(round) * 380.3
+            guard 150..<180 ~= place else { return RotaryPosition(base + Double(place < 150 ? place : place - 20)) }
+            let (frame, cell) = ((place - 150) / 15, (place - 150) % 15)
+            return RotaryPosition(
+                time: base + 150 + Double(frame) * 4.3,
+                row: base + 150 + Double(cell / 5),
+                column: base + 150 + Double(cell % 5)
+            )
+        }
+    }
+
     private func rotated(_ row: ArraySlice<Float>, _ position: Int, _ shape: Shape) -> [Double] {
         var result = row.map(Double.init)
         let half = shape.ropeColumns.count / 2
+        let place = positions(shape, position..<position + 1)[0]
         for (pair, frequency) in frequencies(shape).enumerated() {
-            let angle = Double(position) * frequency
+            // Interleaved sections, as the definition has them.
+            var number = place.time
+            if let sections = shape.sections {
+                if pair % 3 == 1, pair < 3 * sections[1] { number = place.row }
+                if pair % 3 == 2, pair < 3 * sections[2] { number = place.column }
+            }
+            let angle = number * frequency
             let a = shape.ropeColumns.lowerBound + pair
             let b = a + half
             let (x, y) = (result[a], result[b])

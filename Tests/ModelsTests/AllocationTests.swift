@@ -33,7 +33,7 @@ struct AllocationTests {
         settings.topP = 0.9
         settings.repetitionPenalty = 1.1
         var sampler = Sampler(settings, vocabularySize: decoder.configuration.vocabularySize)
-        var table = PageTable(layout: runner.layout)
+        var table = runner.makeTable()
         try table.reserve(positions: 700)
         var token: Int32 = 5
 

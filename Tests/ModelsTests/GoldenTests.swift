@@ -11,6 +11,9 @@ struct GoldenTests {
     static let cases = [
         "llama", "llama_bias", "qwen3", "mixtral", "mixtral_swa", "olmoe", "qwen3_moe", "deepseek_v2",
         "deepseek_v2_group", "deepseek_v3", "gpt_oss",
+        // Odd sizes and rarer switches, see Fixtures/generate_variants.py.
+        "llama_yarn", "mixtral_odd", "olmoe_clip", "qwen3_moe_step", "deepseek_v2_odd", "deepseek_v3_odd",
+        "gpt_oss_odd",
     ]
 
     @Test(arguments: cases)
@@ -88,7 +91,7 @@ struct GoldenTests {
             element: .f32,
             maximumPositions: 256
         )
-        var table = PageTable(layout: runner.layout)
+        var table = runner.makeTable()
         var tokens = prompt
         var pending = prompt
         var sampler = Sampler(SamplingSettings(), vocabularySize: decoder.configuration.vocabularySize)
@@ -106,7 +109,7 @@ struct GoldenTests {
         _ runner: DecoderRunner,
         onLogits: (Int, UnsafeMutableBufferPointer<Float>) -> Void
     ) throws {
-        var table = PageTable(layout: runner.layout)
+        var table = runner.makeTable()
         var begin = 0
         while begin < tokens.count {
             let end = min(tokens.count, begin + runner.chunkTokens)
@@ -143,6 +146,10 @@ struct GoldenCase {
                 ? Int($0.name.dropFirst(prefix.count).dropLast(2)) : nil
         }.sorted()
     }
+
+    func contains(_ name: String) -> Bool { golden.entry(named: name) != nil }
+
+    func isFloat(_ name: String) throws -> Bool { try #require(golden.entry(named: name)).type == .float32 }
 
     func integers(_ name: String) throws -> (shape: [Int], values: [Int64]) { try values(name) }
     func floats(_ name: String) throws -> (shape: [Int], values: [Float]) { try values(name) }

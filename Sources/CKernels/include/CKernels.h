@@ -10,6 +10,10 @@
 #include "sk_blocks.h"
 #include "sk_rows.h"
 #include "sk_attention.h"
+#include "sk_resample.h"
+#include "sk_fixed.h"
+#include "sk_layers.h"
+#include "sk_segments.h"
 #include "sk_rope.h"
 #include "sk_sha256.h"
 

@@ -81,6 +81,18 @@ int32_t sk_matmul_panels(const sk_matmul_job *job);
 void sk_matmul(const sk_matmul_job *job, int32_t begin, int32_t end);
 void sk_matmul_scalar(const sk_matmul_job *job, int32_t begin, int32_t end);
 
+// What happens to a product before it is stored: out = f(W x + bias), or out += f(W x + bias).
+typedef enum { SK_IDENTITY = 0, SK_GELU = 1, SK_GELU_TANH = 2 } sk_pointwise;
+
+typedef struct {
+    int32_t pointwise;    // sk_pointwise
+    int32_t adds;         // 1: added to what `out` holds (a residual)
+} sk_epilogue;
+
+// sk_matmul with an epilogue, the same for all projections; NULL for none.
+void sk_matmul_then(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end);
+void sk_matmul_then_scalar(const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin, int32_t end);
+
 typedef enum {
     SK_SILU = 0,          // silu(gate) * up
     SK_SWIGLU_CLAMPED = 1 // gpt-oss: g = min(gate, limit), u = clamp(up, +-limit): (u + 1) * g * sigmoid(alpha * g)
@@ -109,5 +121,7 @@ void sk_gated_scalar(const sk_gated_job *job, int32_t begin, int32_t end);
 void sk_quantize_rows_at(sk_level level, const float *x, int64_t stride, int32_t columns, int32_t tokens,
                          const sk_activations *out);
 void sk_matmul_at(sk_level level, const sk_matmul_job *job, int32_t begin, int32_t end);
+void sk_matmul_then_at(sk_level level, const sk_matmul_job *job, const sk_epilogue *epilogue, int32_t begin,
+                       int32_t end);
 void sk_gated_at(sk_level level, const sk_gated_job *job, int32_t begin, int32_t end);
 #endif

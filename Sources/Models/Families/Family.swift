@@ -14,15 +14,30 @@ package protocol Family: Sendable {
     static func configuration(huggingFace: Settings, _ inventory: TensorInventory) throws -> DecoderConfiguration
     static func configuration(gguf: Settings, _ inventory: TensorInventory) throws -> DecoderConfiguration
 
-    static var huggingFaceNames: CheckpointNames { get }
+    static func huggingFaceNames(_ inventory: TensorInventory) -> CheckpointNames
     static var ggufNames: CheckpointNames { get }
     /// Whether the checkpoint keeps rotary pairs adjacent, so that rows are re-ordered on import.
     static func hasAdjacentRotaryPairs(huggingFace: Settings) throws -> Bool
     static var hasAdjacentRotaryPairsInGGUF: Bool { get }
+    /// Towers beside the decoder.
+    static func encoders(huggingFace: Settings, _ inventory: TensorInventory) throws -> [ImportPlan.Encoder]
+    /// Parts of a checkpoint that are known and not imported, each with a sentence that says so.
+    static func leftOut(_ inventory: TensorInventory) -> [LeftOutTensors]
+}
+
+/// Tensors that a checkpoint has and a bundle has not.
+package struct LeftOutTensors: Sendable {
+    package var names: [String]
+    /// For the user; nil where there is nothing to tell.
+    package var note: String?
 }
 
 extension Family {
-    package static var huggingFaceNames: CheckpointNames { .huggingFace() }
+    package static func huggingFaceNames(_ inventory: TensorInventory) -> CheckpointNames { .huggingFace() }
+    package static func encoders(huggingFace: Settings, _ inventory: TensorInventory) throws -> [ImportPlan.Encoder] {
+        []
+    }
+    package static func leftOut(_ inventory: TensorInventory) -> [LeftOutTensors] { [] }
     package static var ggufNames: CheckpointNames { .gguf }
     package static func hasAdjacentRotaryPairs(huggingFace: Settings) throws -> Bool { false }
     package static var hasAdjacentRotaryPairsInGGUF: Bool { false }
@@ -33,7 +48,8 @@ package enum Families {
     package static var all: [any Family.Type] {
         [
             LlamaFamily.self, MixtralFamily.self, OLMoEFamily.self, Qwen3Family.self, Qwen3MoEFamily.self,
-            DeepSeekV2Family.self, DeepSeekV3Family.self, GPTOSSFamily.self,
+            DeepSeekV2Family.self, DeepSeekV3Family.self, GPTOSSFamily.self, Qwen3OmniFamily.self,
+            Qwen3VLMoEFamily.self,
         ]
     }
 
@@ -43,18 +59,28 @@ package enum Families {
     package static func plan(huggingFace config: JSON, _ inventory: TensorInventory) throws -> ImportPlan {
         let settings = Settings(config)
         guard let type = settings.text("model_type") else { throw ModelError.missingSetting("model_type") }
+        if type == WhisperConfiguration.architecture {
+            return WhisperImport.plan(try WhisperConfiguration(huggingFace: settings), inventory)
+        }
         guard let family = all.first(where: { $0.modelTypes.contains(type) }) else {
-            throw ModelError.unknownArchitecture(type, known: all.flatMap { $0.modelTypes.sorted() })
+            let known = all.flatMap { $0.modelTypes.sorted() } + [WhisperConfiguration.architecture]
+            throw ModelError.unknownArchitecture(type, known: known)
         }
         let configuration = try family.configuration(huggingFace: settings, inventory)
         try configuration.validate()
-        return try PlanBuilder(
+        var plan = try PlanBuilder(
             architecture: family.name,
             configuration: configuration,
-            names: family.huggingFaceNames,
+            names: family.huggingFaceNames(inventory),
             inventory: inventory,
             hasAdjacentRotaryPairs: try family.hasAdjacentRotaryPairs(huggingFace: settings)
         ).plan()
+        plan.encoders = try family.encoders(huggingFace: settings, inventory)
+        for part in family.leftOut(inventory) where !part.names.isEmpty {
+            plan.ignoredTensors.formUnion(part.names)
+            if let note = part.note { plan.notes.append(note) }
+        }
+        return plan
     }
 
     /// The plan for a GGUF file, from its metadata (keys as in the file).

@@ -83,7 +83,7 @@ package enum GPTOSSFamily: Family {
         configuration.activation = .clampedSwiGLU(alpha: Float(alpha), limit: Float(limit))
     }
 
-    package static var huggingFaceNames: CheckpointNames {
+    package static func huggingFaceNames(_ inventory: TensorInventory) -> CheckpointNames {
         var names = CheckpointNames.huggingFace()
         let mlp = "model.layers.{L}.mlp."
         names.layer["router"] = mlp + "router.weight"

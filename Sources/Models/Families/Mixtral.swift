@@ -46,7 +46,7 @@ package enum MixtralFamily: Family {
         return configuration
     }
 
-    package static var huggingFaceNames: CheckpointNames {
+    package static func huggingFaceNames(_ inventory: TensorInventory) -> CheckpointNames {
         var names = CheckpointNames.huggingFace()
         names.layer["router"] = "model.layers.{L}.block_sparse_moe.gate.weight"
         let expert = "model.layers.{L}.block_sparse_moe.experts.{E}."

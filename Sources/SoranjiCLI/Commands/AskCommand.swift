@@ -6,15 +6,17 @@ import Soranji
 struct AskCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ask",
-        abstract: "Ask one question, about documents or not.",
+        abstract: "Ask one question, about documents, clips, recordings and pictures or nothing of them.",
         discussion: """
             The answer goes to standard output as it is made; progress and the passages that it attended to most go to \
             standard error. Documents are UTF-8 text, Markdown, HTML (reduced to text) and PDF (with pdftotext). \
-            A prompt that does not fit into the context is refused, never cut.
+            A prompt that does not fit into the context is refused, never cut. Clips, recordings and pictures need a \
+            model that sees and hears; --verbose tells what became of them.
 
             Examples:
               soranji ask --doc report.pdf "Who signed it?"
               soranji ask --doc a.md --doc b.md --json "Where do they disagree?"
+              soranji ask --model omni --video clip.mp4 "What happens, and what is said?"
               echo "Why is the sky blue?" | soranji ask --temperature 0.7 --seed 3
               curl -s example.org | soranji ask --doc - "What is this page for?"
             """
@@ -22,6 +24,7 @@ struct AskCommand: ParsableCommand {
 
     @OptionGroup(title: "Model") var model: ModelFlags
     @OptionGroup(title: "Sampling") var sampling: SamplingFlags
+    @OptionGroup(title: "Media") var media: MediaFlags
 
     @Option(
         name: [.short, .customLong("doc")],
@@ -39,7 +42,10 @@ struct AskCommand: ParsableCommand {
     @Flag(help: "Print tokens, speeds and how the experts were used.")
     var stats = false
 
-    @Flag(inversion: .prefixedNo, help: "Show the passages that the answer attended to most.")
+    @Flag(name: [.short, .long], help: "Tell what became of clips, recordings and pictures: frames, sizes, tokens.")
+    var verbose = false
+
+    @Flag(inversion: .prefixedNo, help: "Show the passages and moments that the answer attended to most.")
     var sources = true
 
     @Argument(help: "The question; from standard input when it is left out.")
@@ -68,6 +74,8 @@ struct AskCommand: ParsableCommand {
         let conversation = Conversation(runtime: runtime)
         conversation.systemPrompt = system
         for document in read { conversation.add(document) }
+        for input in media.inputs { conversation.add(input) }
+        conversation.mediaOptions = media.options
 
         let output = AnswerOutput(terminal: .standardOutput)
         let answer = try conversation.ask(
@@ -79,7 +87,8 @@ struct AskCommand: ParsableCommand {
                 progress.clear()
                 if !json { output.write(piece) }
                 return true
-            }
+            },
+            onMedia: { progress.update($0) }
         )
         progress.clear()
         defer { runtime.keepExpertUsage() }
@@ -92,7 +101,8 @@ struct AskCommand: ParsableCommand {
         let notes = AnswerNotes(answer: answer, documents: read, style: Terminal.standardError.style)
         var lines: [String] = []
         if answer.reason == .tokenLimit { lines.append(notes.limit(sampling.maxTokens)) }
-        if sources { lines += notes.sources() }
+        if sources { lines += notes.sources() + notes.moments() }
+        if verbose { lines += MediaReceiptText(answer.media, style: Terminal.standardError.style).lines }
         if stats { lines += notes.statistics(runtime) }
         for line in lines { Terminal.standardError.writeLine(line) }
     }

@@ -151,5 +151,5 @@ struct ExpertsCommand: ParsableCommand {
 
 /// What tokens are made from.
 enum ModalityName: String, CaseIterable, ExpressibleByArgument {
-    case text, audio, video
+    case text, audio, video, image
 }

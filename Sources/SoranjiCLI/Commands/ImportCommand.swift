@@ -52,7 +52,8 @@ struct ImportCommand: ParsableCommand {
                     isCancelled: { Interrupt.isRequested },
                     onProgress: { step in
                         progress.update("importing", completed: step.doneBytes, total: step.totalBytes, unit: .bytes)
-                    }
+                    },
+                    onNote: { Terminal.standardError.writeLine("note: \($0)") }
                 )
             } catch {
                 guard Interrupt.isRequested else { throw error }

@@ -53,4 +53,9 @@ extension ProgressBar {
     func update(_ step: PrefillProgress) {
         update("reading", completed: step.doneTokens, total: step.promptTokens, unit: .tokens)
     }
+
+    /// A file that is being decoded and encoded.
+    func update(_ media: MediaReceipt.Entry) {
+        update("looking at \(media.source)", completed: 0, total: media.tokens, unit: .tokens)
+    }
 }

@@ -16,10 +16,14 @@ struct ScoreCommand: ParsableCommand {
               soranji score --model m.gguf --file book.txt --window 512
               soranji score --model m.gguf --tokens 1,5,9 --top 5 --json
               soranji score --model m.gguf --tokens 1,5,9 --logits out.npy
+              soranji score --model omni --tokens 8,302,300,300,303 --image photo.png
+
+            With --tokens, rows of --image, --audio and --video fill the placeholder ids in the list, in order.
             """
     )
 
     @OptionGroup(title: "Model") var model: ModelFlags
+    @OptionGroup(title: "Media") var media: MediaFlags
 
     @Option(help: ArgumentHelp("Token ids to score.", valueName: "ids"), transform: TokenList.parse)
     var tokens: [Int32]?
@@ -55,6 +59,10 @@ struct ScoreCommand: ParsableCommand {
     func validate() throws {
         if (tokens == nil) == (file == nil) { throw ValidationError("Give either --tokens or --file.") }
         if !(0...1000).contains(top) { throw ValidationError("--top must be from 0 to 1000, not \(top).") }
+        if !media.inputs.isEmpty, tokens == nil {
+            throw ValidationError("--image, --audio and --video go with --tokens, which have places for them.")
+        }
+        if !media.inputs.isEmpty, window != nil { throw ValidationError("--window does not go with media.") }
         if let window {
             if window.tokens < 4 { throw ValidationError("--window must be at least 4.") }
             if top > 0 || logits != nil { throw ValidationError("--window goes with neither --top nor --logits.") }
@@ -101,12 +109,20 @@ struct ScoreCommand: ParsableCommand {
             )
         }
         let report = { (done: Int) in progress.update("scoring", completed: done, total: tokens.count, unit: .tokens) }
-        guard let logits else { return try runtime.score(tokens: tokens, top: top, onProgress: report) }
-        let file = try LogitsFile(path: logits, columns: runtime.vocabularySize)
-        let score = try runtime.score(tokens: tokens, top: top, onProgress: report) { row in
-            try file.append(UnsafeBufferPointer(row))
+        let file = try logits.map { try LogitsFile(path: $0, columns: runtime.vocabularySize) }
+        let onLogits = file.map { file in
+            { (row: UnsafeMutableBufferPointer<Float>) throws in try file.append(UnsafeBufferPointer(row)) }
         }
-        try file.finish()
+        let score = try runtime.score(
+            tokens: tokens,
+            media: media.inputs,
+            options: media.options,
+            top: top,
+            onProgress: report,
+            onLogits: onLogits,
+            onMedia: { progress.update($0) }
+        )
+        try file?.finish()
         return score
     }
 
@@ -133,6 +149,7 @@ struct ScoreCommand: ParsableCommand {
             output.writeLine("perplexity   \(FixedPoint.text(score.perplexity, places: 4))")
         }
         output.writeLine("time         \(FixedPoint.duration(score.seconds))")
+        for line in MediaReceiptText(score.media, style: output.style).lines { output.writeLine(line) }
     }
 
     private func rows(_ score: Score, _ runtime: Runtime) -> [[String]] {
@@ -167,6 +184,7 @@ struct ScoreCommand: ParsableCommand {
             ("perplexity", .number(score.perplexity)),
             ("seconds", .number(score.seconds)),
         ])
+        if !score.media.entries.isEmpty { object["media"] = score.media.json }
         if let windows {
             object["windows"] = .integer(Int64(windows))
             return .object(object)

@@ -17,7 +17,7 @@ struct SoranjiCommand: ParsableCommand {
         version: SoranjiVersion.current,
         subcommands: [
             AskCommand.self, ChatCommand.self, TokenizeCommand.self, InspectCommand.self, ImportCommand.self,
-            ExpertsCommand.self, ScoreCommand.self, BenchCommand.self,
+            ExpertsCommand.self, MediaCommand.self, ScoreCommand.self, TranscribeCommand.self, BenchCommand.self,
         ]
     )
 }

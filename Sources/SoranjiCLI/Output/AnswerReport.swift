@@ -25,6 +25,10 @@ struct AnswerReport {
             ("decode_seconds", .number(figures.decodeSeconds)),
             ("decode_tokens_per_second", .number(figures.decodeTokensPerSecond)),
         ])
+        if !answer.media.entries.isEmpty {
+            object["media"] = answer.media.json
+            object["moments"] = .array(answer.moments.map(moment))
+        }
         if includingExperts { object["experts"] = runtime.expertUsage?.json ?? .null }
         return .object(object)
     }
@@ -35,6 +39,16 @@ struct AnswerReport {
             "title": .string(document.title),
             "kind": .string(document.kind.rawValue),
             "bytes": .integer(Int64(document.byteCount)),
+        ]
+    }
+
+    private func moment(_ moment: Moment) -> JSON {
+        [
+            "source": .string(moment.source),
+            "seconds": [.number(moment.seconds.lowerBound), .number(moment.seconds.upperBound)],
+            "modality": .string(moment.isSound ? "audio" : "video"),
+            "share": .number(moment.share),
+            "text": .string("at \(moment.text)"),
         ]
     }
 
@@ -69,6 +83,18 @@ struct AnswerNotes {
             let share = "\(FixedPoint.text(citation.share * 100, places: 0))%"
             lines.append("  \(style.cyan(place(source, citation.passage)))  \(style.dim(share))")
             lines.append("    \(citation.passage.excerpt)")
+        }
+        return lines
+    }
+
+    /// The moments of clips and recordings that it attended to most.
+    func moments() -> [String] {
+        guard !answer.moments.isEmpty else { return [] }
+        var lines = ["", style.bold("Looked at and listened to most:")]
+        for moment in answer.moments {
+            let share = "\(FixedPoint.text(moment.share * 100, places: 0))%"
+            let place = "\(moment.source) at \(moment.text)"
+            lines.append("  \(style.cyan(place))\(moment.isSound ? ", sound" : "")  \(style.dim(share))")
         }
         return lines
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Media
 import ModelFiles
 import Soranji
 
@@ -43,6 +44,13 @@ struct ErrorReport: Equatable {
         } else if let exit = error as? ExitCode {
             self.init(text: "", exitCode: exit.rawValue)
         } else if let error = error as? ModelFileError {
+            self.init(
+                message: "\(error.path): \(error.reason)",
+                hint: error.hint,
+                exitCode: ExitStatus.failure,
+                style: style
+            )
+        } else if let error = error as? MediaError {
             self.init(
                 message: "\(error.path): \(error.reason)",
                 hint: error.hint,

@@ -1,0 +1,121 @@
+import Foundation
+import Media
+import ModelFiles
+import Models
+import Tokenizers
+
+extension Runtime {
+    /// Whether the model takes images and video.
+    public var sees: Bool { decoder.configuration.media != nil }
+    /// Whether it takes sound.
+    public var hears: Bool { decoder.configuration.media?.audioToken != nil }
+
+    /// What files would become, without decoding or computing anything.
+    public func mediaReceipt(_ inputs: [MediaInput], options: MediaOptions = MediaOptions()) throws -> MediaReceipt {
+        let planner = try mediaPlanner(options)
+        return MediaReceipt(entries: try inputs.map { try planner.plan($0).entry })
+    }
+
+    func mediaPlanner(_ options: MediaOptions) throws -> MediaPlanner {
+        guard let configuration = decoder.configuration.media else { throw MediaUseError.modelReadsTextAlone }
+        return try MediaPlanner(bundle: bundle, configuration: configuration, options: options)
+    }
+
+    /// Refuses media that cannot fit, before any work.
+    ///
+    /// - Parameters:
+    ///   - textTokens: all tokens but rows of these media.
+    ///   - leastTextTokens: the same if every clip had one group of frames.
+    func checkBudget(_ plans: [MediaPlan], textTokens: Int, leastTextTokens: Int, answerTokens: Int) throws {
+        let receipt = MediaReceipt(entries: plans.map(\.entry))
+        let (prompt, overflow) = textTokens.addingReportingOverflow(receipt.tokens)
+        guard overflow || prompt + answerTokens > contextTokens else { return }
+        throw MediaUseError.tooLong(
+            promptTokens: prompt,
+            answerTokens: answerTokens,
+            contextTokens: contextTokens,
+            receipt: receipt,
+            fit: MediaFit(
+                plans: plans,
+                budget: contextTokens - answerTokens,
+                textTokens: textTokens,
+                leastTextTokens: leastTextTokens,
+                needed: prompt + answerTokens,
+                trained: trainedContextTokens,
+                context: contextTokens,
+                temporalPatch: decoder.configuration.media?.temporalPatch ?? 2
+            ).hint
+        )
+    }
+
+    /// The same for a bundle that is not opened to run: nothing is mapped but its settings.
+    public static func mediaReceipt(
+        _ inputs: [MediaInput],
+        bundleFolder: String,
+        options: MediaOptions = MediaOptions()
+    ) throws -> MediaReceipt {
+        let bundle = try ModelFiles.Bundle(path: bundleFolder)
+        guard let configuration = try DecoderConfiguration(json: bundle.configuration).media else {
+            throw MediaUseError.modelReadsTextAlone
+        }
+        let planner = try MediaPlanner(bundle: bundle, configuration: configuration, options: options)
+        return MediaReceipt(entries: try inputs.map { try planner.plan($0).entry })
+    }
+
+    /// Decodes and encodes files.
+    func readMedia(_ plans: [MediaPlan], planner: MediaPlanner, onFile: (MediaPlan) throws -> Void = { _ in }) throws
+        -> [EncodedMedia]
+    {
+        let reader = MediaReader(bundle: bundle, pool: runner.pool, planner: planner)
+        return try plans.map { plan in
+            try onFile(plan)
+            return try reader.read(plan)
+        }
+    }
+}
+
+/// The flag that would make media fit.
+struct MediaFit {
+    let plans: [MediaPlan]
+    /// Tokens that the prompt may have.
+    let budget: Int
+    let textTokens: Int
+    let leastTextTokens: Int
+    let needed: Int
+    let trained: Int
+    let context: Int
+    let temporalPatch: Int
+
+    var hint: String? {
+        if needed <= trained, context < trained {
+            return "use --context \(needed); the model was trained for \(trained)"
+        }
+        let sight = plans.filter { $0.input.kind == .video }.compactMap(\.sight)
+        let fixed = plans.reduce(0) { $0 + $1.entry.tokens } - sight.reduce(0) { $0 + $1.tokens }
+        let groups = sight.reduce(0) { $0 + $1.grid.frames }
+        let rowsPerGroup = sight.reduce(0) { $0 + $1.tokens / max(1, $1.grid.frames) }
+        let room = budget - textTokens
+        if rowsPerGroup > 0 {
+            // Frames of Qwen3-VL bring their times along as text, up to two more digits than these ones have.
+            let spread = max(1, groups - sight.count)
+            let textPerGroup = textTokens > leastTextTokens ? (textTokens - leastTextTokens) / spread + 2 : 0
+            let first = leastTextTokens + fixed + rowsPerGroup
+            if budget >= first {
+                let fitting = 1 + (budget - first) / (rowsPerGroup + textPerGroup * sight.count)
+                return "use --frames \(fitting * temporalPatch)"
+            }
+            let pixels = sight.map { $0.size.width * $0.size.height }.max() ?? 0
+            let share = Double(room - fixed) / Double(max(1, sight.reduce(0) { $0 + $1.tokens }))
+            if share > 0 { return "use --max-pixels \(max(1, Int(Double(pixels) * share * 0.9)))" }
+        }
+        if plans.contains(where: { $0.sound != nil && $0.input.kind == .video }) { return "use --no-sound" }
+        let images = plans.filter { $0.input.kind == .image }.compactMap(\.sight)
+        let imageTokens = images.reduce(0) { $0 + $1.tokens }
+        let left = room - (plans.reduce(0) { $0 + $1.entry.tokens } - imageTokens)
+        if imageTokens > 0, left > 0 {
+            let pixels = images.map { $0.size.width * $0.size.height }.max() ?? 0
+            return "use --max-pixels \(max(1, Int(Double(pixels) * Double(left) / Double(imageTokens) * 0.9)))"
+        }
+        return nil
+    }
+}
