@@ -16,7 +16,7 @@ SWIFT_SOURCES := Package.swift Sources Tests
 DEMO_DOCUMENT := Benchmarks/facts/fennick-light.md
 DEMO_QUESTION := How many steps does the staircase of the tower have?
 
-.PHONY: help setup build model test lint format demo install uninstall clean
+.PHONY: help setup build model test lint format demo train install uninstall clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ test: model ## Build and run all tests, then check the formatting
 lint: ## Check the formatting of the Swift files and the syntax of the scripts
 	@$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_SOURCES) \
 		|| { echo "hint: \`make format\` repairs most of this" >&2; exit 1; }
-	@for script in Scripts/*.sh Benchmarks/*/*.sh .ci/run; do bash -n "$$script"; done
+	@for script in Scripts/*.sh Benchmarks/*/*.sh Training/*.sh .ci/run; do bash -n "$$script"; done
 
 format: ## Format the Swift files in place
 	@$(SWIFT) format format --in-place --parallel --recursive $(SWIFT_SOURCES)
@@ -48,6 +48,9 @@ demo: build model ## Ask the default model a question about a document
 	@model="$$(Scripts/model.sh)"; \
 	echo "\$$ soranji ask --model $$model --doc $(DEMO_DOCUMENT) '$(DEMO_QUESTION)'"; \
 	.build/release/soranji ask --model "$$model" --doc $(DEMO_DOCUMENT) --temperature 0 "$(DEMO_QUESTION)"
+
+train: ## Train the default model's own parts, in turns, resuming what is there (Training/README.md)
+	@Training/train.sh
 
 install: build ## Install the tool, its manual pages and its completions under PREFIX (/usr/local)
 	@SWIFT="$(SWIFT)" Scripts/install.sh "$(DESTDIR)$(PREFIX)"

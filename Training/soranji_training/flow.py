@@ -1,0 +1,206 @@
+"""The flow decoder: a rectified-flow transformer that films a clip chunk by chunk.
+
+A chunk is `chunk_frames` frames: a video token for every 2x2 latents of a frame and one sound token a frame (its log-mel columns),
+denoised together. Every token attends, in one softmax, to the prompt (K before RoPE and V of chosen trunk layers, projected once a
+prompt), to chunks committed before it, and to its own chunk. A committed chunk is clean (t = 0, or a told small noise level); its K and
+V do not depend on the noisy chunk, so they can be cached. Guidance drops the prompt by masking its rows for the noisy chunk's queries:
+both branches read the same pages. The network predicts the clean tokens; v = (x_t - prediction) / t."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import config as configuration
+from .layers import Experts, norm, rope, rotate
+
+START, INSIDE, STILL = range(3)  # kinds of chunk: first of a shot, a later one, a single frame
+
+
+def tokens_of(latents: torch.Tensor, side: int) -> torch.Tensor:
+    """(B, F, h, w, C) -> (B, F * h/side * w/side, side * side * C): frame by frame, row by row; inside: latent rows, columns, channels."""
+    B, T, h, w, C = latents.shape
+    return latents.reshape(B, T, h // side, side, w // side, side, C).permute(0, 1, 2, 4, 3, 5, 6).reshape(B, T * (h // side) * (w // side), side * side * C)
+
+
+def latents_of(tokens: torch.Tensor, frames: int, rows: int, columns: int, side: int) -> torch.Tensor:
+    B = tokens.shape[0]
+    return tokens.reshape(B, frames, rows, columns, side, side, -1).permute(0, 1, 2, 4, 3, 5, 6).reshape(B, frames, rows * side, columns * side, -1)
+
+
+class Block(nn.Module):
+    def __init__(self, c: configuration.Flow):
+        super().__init__()
+        d = c.width
+        self.heads = c.heads
+        self.qkv = nn.Linear(d, 3 * d, bias=False)
+        self.prompt_kv = nn.Linear(d, 2 * d, bias=False)
+        self.out = nn.Linear(d, d, bias=False)
+        self.sharpness = nn.Parameter(torch.full((2, c.heads), 1.5))  # of attention to clips, to the prompt
+        self.experts = Experts(d, c.experts, c.expert_hidden, c.expert_top)
+        self.table = nn.Parameter(torch.zeros(6, d))
+
+    def forward(self, x, modulation, prompt, prompt_mask, mask, table, loads, past, kept):
+        """x (B, P, n, d): P chunks of n tokens. modulation (B, P, 6, d). prompt (B, M, d). Masks are added to the scores:
+        prompt_mask (B, 1, P * n or 1, M), mask (P * n, P * n) or 0. table: cos, sin of the positions (P * n, head / 2).
+        past: turned K and V (B, H, m, head) of chunks committed before; this call's own are appended to `kept`."""
+        B, P, n, D = x.shape
+        H, N = self.heads, P * n
+        shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table)[:, :, :, None].unbind(2)
+        y = norm(x) * (1 + scale1) + shift1
+        q, k, v = self.qkv(y).view(B, N, 3, H, D // H).permute(2, 0, 3, 1, 4)
+        q, k = norm(q), norm(k)
+        pk, pv = self.prompt_kv(prompt).view(B, -1, 2, H, D // H).permute(2, 0, 3, 1, 4)
+        s = self.sharpness * (D // H) ** -0.5
+        q_turned, k = rotate(q, table), rotate(k, table)
+        if kept is not None:
+            kept.append((k, v))
+        if past is not None:
+            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+        own = (q_turned * s[0, :, None, None]) @ k.mT + mask
+        far = (q * s[1, :, None, None]) @ norm(pk).mT + prompt_mask
+        weights = torch.cat([far, own], -1).softmax(-1)
+        a = weights[..., : far.shape[-1]] @ pv + weights[..., far.shape[-1] :] @ v
+        x = x + (1 + gate1) * self.out(a.transpose(1, 2).reshape(B, P, n, D))
+        y = norm(x) * (1 + scale2) + shift2
+        return x + (1 + gate2) * self.experts(y.reshape(-1, D), loads).view(x.shape)
+
+
+class FlowDecoder(nn.Module):
+    def __init__(self, c: configuration.Flow, channels: int, sound: int, prompt: int, probe: int = 0):
+        """channels: of a latent; sound: numbers in a frame's sound token; prompt: numbers in a prompt row; probe: numbers that are
+        read off the middle of the network in training (`train_flow.facts`), nothing that filming uses."""
+        super().__init__()
+        self.c = c
+        d, token = c.width, c.token_latents**2 * channels
+        self.video_in, self.sound_in = nn.Linear(token, d), nn.Linear(sound, d)
+        self.place = nn.Linear(16, d)  # of the token in the frame
+        self.frame = nn.Parameter(torch.randn(c.chunk_frames, d) * 0.4)  # of the chunk
+        self.kind = nn.Parameter(torch.randn(3, d) * 0.4)
+        self.prompt_in = nn.Linear(prompt, d)
+        self.time_in, self.time_out = nn.Linear(128, d), nn.Linear(d, d)
+        self.modulation = nn.Linear(d, 6 * d)
+        self.blocks = nn.ModuleList(Block(c) for _ in range(c.depth))
+        self.last = nn.Linear(d, 2 * d)
+        self.video_out, self.sound_out = nn.Linear(d, token), nn.Linear(d, sound)
+        if probe:
+            self.probe = nn.Linear(d, probe)
+        for layer in (self.modulation, self.last, self.video_out, self.sound_out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        for name, size in (("prompt", prompt), ("sound", sound)):
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_scale", torch.ones(size))
+
+    def time(self, t: torch.Tensor) -> torch.Tensor:
+        """(...) in 0...1 -> (..., d)"""
+        f = torch.exp(-math.log(1000) * torch.arange(64, device=t.device) / 64) * 1000
+        angle = t[..., None] * f
+        return self.time_out(F.silu(self.time_in(torch.cat([angle.cos(), angle.sin()], -1))))
+
+    def read(self, rows: torch.Tensor) -> torch.Tensor:
+        """Prompt rows (B, M, prompt) -> (B, M, d): once a prompt."""
+        return norm(self.prompt_in(((rows - self.prompt_mean) / self.prompt_scale).clamp(-8, 8)))
+
+    def positions(self, first_frames: list[int], frames: int, rows: int, columns: int) -> torch.Tensor:
+        """(t, y, x) of the tokens of each chunk: its video tokens, then its sound tokens at y = x = -2."""
+        device, out = self.frame.device, []
+        for first in first_frames:
+            t, y, x = torch.meshgrid(torch.arange(frames) + first, torch.arange(rows), torch.arange(columns), indexing="ij")
+            out.append(torch.stack([t, y, x], -1).view(-1, 3))
+            out.append(torch.stack([torch.arange(frames) + first, torch.full((frames,), -2), torch.full((frames,), -2)], -1))
+        return torch.cat(out).float().to(device)
+
+    def place_features(self, rows: int, columns: int) -> torch.Tensor:
+        """(rows * columns, 16): cos and sin of pi k u, k = 1...4, for u = the token's centre in 0...1 down, then across."""
+        device = self.frame.device
+        k = math.pi * torch.arange(1, 5, device=device)
+        down, across = ((torch.arange(n, device=device) + 0.5)[:, None] / n * k for n in (rows, columns))
+        f = lambda a: torch.cat([a.cos(), a.sin()], -1)
+        return torch.cat([f(down)[:, None].expand(-1, columns, -1), f(across)[None].expand(rows, -1, -1)], -1).reshape(rows * columns, 16)
+
+    def forward(self, video, sound, t, kinds, first_frames, prompt, prompt_mask, mask, rows, columns, loads=None, past=None, kept=None, probed=None):
+        """video (B, P, F * rows * columns, token), sound (B, P, F, sound; already normalised), t (B, P) noise levels, kinds [P],
+        first_frames [P], prompt (B, M, d) from `read`, past: (K, V) a block. Returns the predicted clean video and sound tokens."""
+        B, P, V, _ = video.shape
+        frames = sound.shape[2]
+        e = self.frame[:frames]
+        v = self.video_in(video) + self.place(self.place_features(rows, columns)).repeat(frames, 1) + e.repeat_interleave(rows * columns, 0)
+        x = torch.cat([v, self.sound_in(sound) + e], 2)
+        m = F.silu(self.time(t) + self.kind[list(kinds)])
+        modulation = self.modulation(m).view(B, P, 6, -1)
+        table = rope(self.positions(first_frames, frames, rows, columns), self.c.width // self.c.heads)
+        for i, block in enumerate(self.blocks):
+            x = block(x, modulation, prompt, prompt_mask, mask, table, loads, past[i] if past else None, kept)
+            if probed is not None and i == len(self.blocks) // 2 - 1:
+                probed.append(self.probe(norm(x[:, :, :V])))
+        shift, scale = self.last(m)[:, :, None].chunk(2, -1)
+        x = norm(x) * (1 + scale) + shift
+        return self.video_out(x[:, :, :V]), self.sound_out(x[:, :, V:])
+
+
+OFF = -1e4
+
+
+def chunk_mask(visible: torch.Tensor, tokens: int) -> torch.Tensor:
+    """(P, P) bool, [i, j] = chunk i sees chunk j -> (P * n, P * n) added to scores."""
+    mask = torch.zeros(visible.shape, device=visible.device).masked_fill(~visible, OFF)
+    return mask.repeat_interleave(tokens, 0).repeat_interleave(tokens, 1)
+
+
+def prompt_masks(lengths: torch.Tensor, longest: int, chunks: int, tokens: int, dropped: torch.Tensor, noisy: int = 1) -> torch.Tensor:
+    """(B, 1, P * n, M): rows beyond a prompt's length are off; where `dropped` (B,), the last `noisy` chunks see no row at all."""
+    device = lengths.device
+    off = torch.arange(longest, device=device)[None] >= lengths[:, None]
+    m = off[:, None, None].expand(-1, -1, chunks * tokens, -1).clone()
+    m[:, :, (chunks - noisy) * tokens :] |= dropped[:, None, None, None]
+    return torch.zeros(m.shape, device=device).masked_fill(m, OFF)
+
+
+def shifted(steps: int, shift: float, device=None) -> torch.Tensor:
+    """steps + 1 noise levels from 1 to 0; shift > 1 spends more of them on high noise."""
+    s = torch.linspace(1, 0, steps + 1, device=device)
+    return shift * s / (1 + (shift - 1) * s)
+
+
+@torch.no_grad()
+def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: int, grid: tuple[int, int], channels: int, steps: int = 12, guidance: float = 2.5, shift: float = 3.0, seed: int = 0, noise=None):
+    """Films one shot per prompt: rows (B, M, prompt). Returns latents (B, T, h, w, C) and sound tokens (B, T, sound), the mel scale undone.
+
+    `noise(k)` gives chunk k's starting video and sound tokens; without it they come from `seed`. After its last step a chunk is
+    committed: one pass at t = 0 makes the K and V that later chunks see; the last `history_chunks` are kept, so memory has a bound."""
+    c, (gh, gw), device = model.c, grid, rows.device
+    B, f, side = len(rows), c.chunk_frames, c.token_latents
+    g = torch.Generator(device="cpu").manual_seed(seed)
+    prompt, n = model.read(rows), f * gh * gw + f
+    times = shifted(steps, shift, device)
+    none = torch.zeros(B, dtype=torch.bool, device=device)
+    plain = prompt_masks(lengths, rows.shape[1], 1, n, none)
+    twice = torch.cat([plain, prompt_masks(lengths, rows.shape[1], 1, n, ~none)])
+    prompts = torch.cat([prompt] * 2)
+    committed, video, sound = [], [], []  # committed: per chunk, per block (K, V)
+    for k in range(chunks):
+        if noise:
+            xv, xs = noise(k)
+        else:
+            xv = torch.randn(B, f * gh * gw, side * side * channels, generator=g, device="cpu").to(device)
+            xs = torch.randn(B, f, model.sound_mean.numel(), generator=g, device="cpu").to(device)
+        kind, first = [START if k == 0 else INSIDE], [k * f]
+        window = committed[-c.history_chunks :]
+        past = [tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None
+        past2 = [(torch.cat([a, a]), torch.cat([b, b])) for a, b in past] if past else None
+        for a, b in zip(times[:-1], times[1:]):
+            t = a.expand(2 * B, 1)
+            pv, ps = (p[:, 0] for p in model(torch.cat([xv, xv])[:, None], torch.cat([xs, xs])[:, None], t, kind, first, prompts, twice, 0, gh, gw, past=past2))
+            pv, ps = (p[B:] + guidance * (p[:B] - p[B:]) for p in (pv, ps))
+            xv, xs = xv + (b - a) * (xv - pv) / a, xs + (b - a) * (xs - ps) / a
+        kept: list = []
+        model(xv[:, None], xs[:, None], torch.zeros(B, 1, device=device), kind, first, prompt, plain, 0, gh, gw, past=past, kept=kept)
+        committed = [*window[1 - c.history_chunks :], kept] if c.history_chunks > 1 else [kept]
+        video.append(xv)
+        sound.append(xs)
+    latents = torch.cat([latents_of(v, f, gh, gw, side) for v in video], 1)
+    return latents, torch.cat(sound, 1) * model.sound_scale + model.sound_mean

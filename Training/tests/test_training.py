@@ -1,0 +1,158 @@
+"""Checks that need no training. Run in Training/: python -m unittest discover tests"""
+
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from soranji_training import codec, config, flow, goldens, language, senses, sound, stage, world
+from soranji_training.layers import Experts
+from soranji_training.optimiser import Both
+
+torch.set_num_threads(1)
+
+
+class WorldTests(unittest.TestCase):
+    def setUp(self):
+        self.c = config.World()
+
+    def test_scenes_and_pictures_are_pure_functions(self):
+        a, b = (world.scene(self.c, 5, 17) for _ in range(2))
+        self.assertEqual(a, b)
+        x, y = (world.Painter(self.c).paint(a, [0, 9])[0] for _ in range(2))
+        self.assertTrue((x == y).all())
+
+    def test_held_out_triples_never_occur_in_training(self):
+        for split, wanted in (("train", False), ("seen", False), ("test", True)):
+            for i in range(300):
+                s = world.scene(self.c, 5, i, split)
+                held = any(world.held_out(self.c, t, m, s.background) for t, m in zip(s.things, s.motions))
+                self.assertEqual(held, wanted)
+
+    def test_answers_follow_the_scene(self):
+        for i in range(100):
+            s = world.scene(self.c, 6, i)
+            q = {x.kind: x.answer for x in language.questions(s, np.random.default_rng(i), self.c)}
+            self.assertEqual(q["count"], "Two." if s.axis else "One.")
+            for name in s.things:
+                self.assertIn(name, q["thing"].lower())
+            a = senses.slot_answers(s)
+            for slot, words in senses.slot_words(self.c).items():
+                self.assertIn(a[slot], words)
+
+
+class CodecTests(unittest.TestCase):
+    def test_windows_blend_to_one(self):
+        ones = torch.ones(1, 3, 4, 12 * 12 * 3)
+        self.assertTrue(torch.allclose(codec.spread(ones, 8, 2), torch.ones(1, 24, 32, 3)))
+
+    def test_patches_round_trip(self):
+        x = torch.randn(2, 16, 24, 3)
+        self.assertTrue(torch.equal(codec.unpatch(codec.patches(x, 8), 8), x))
+
+    def test_latents_have_unit_mean_square(self):
+        c = config.World()
+        painter = world.Painter(c)
+        frames, cover = painter.paint(world.scene(c, 1, 1))
+        m = codec.Codec(config.Codec())
+        m.fit(frames, np.ones_like(cover))
+        self.assertAlmostEqual(m.encode_clip(frames).square().mean().item(), 1.0, delta=0.02)
+
+
+class SoundTests(unittest.TestCase):
+    def test_a_tone_survives_the_way_to_mel_and_back(self):
+        m = sound.MelPicture(config.Mel(), 16000)
+        t = np.arange(16000) / 16000
+        for hz in (220, 440, 1000, 2500):
+            y = m.waveform(m.picture((0.5 * np.sin(2 * np.pi * hz * t)).astype(np.float32)))
+            got = np.abs(np.fft.rfft(y * np.hanning(len(y)))).argmax()
+            self.assertLess(abs(got / hz - 1), 0.06)
+
+    def test_silence_stays_silence(self):
+        m = sound.MelPicture(config.Mel(), 16000)
+        self.assertEqual(np.abs(m.waveform(m.picture(np.zeros(8000, np.float32)))).max(), 0)
+
+
+class FlowTests(unittest.TestCase):
+    def test_tokens_round_trip(self):
+        z = torch.randn(2, 4, 8, 8, 5)
+        self.assertTrue(torch.equal(flow.latents_of(flow.tokens_of(z, 2), 4, 4, 4, 2), z))
+
+    @torch.no_grad()
+    def test_a_cached_rollout_equals_the_masked_pass_of_training(self):
+        c = goldens.CONFIG.flow
+        m = goldens.randomise(flow.FlowDecoder(c, 6, 48, 32), 4)
+        g = torch.Generator().manual_seed(0)
+        rows, lengths, n = torch.randn(1, 5, 32, generator=g), torch.tensor([5]), 2 * 4 + 2
+        video, mel = torch.randn(1, 4, 8, 24, generator=g), torch.randn(1, 4, 2, 48, generator=g)
+        t, none = torch.tensor([[0, 0, 0, 0.6]]), torch.zeros(1, dtype=torch.bool)
+        kinds, first = [0, 1, 1, 1], [0, 2, 4, 6]
+        visible = torch.ones(4, 4, dtype=torch.bool).tril() & ~torch.ones(4, 4, dtype=torch.bool).tril(-c.history_chunks - 1)
+        prompt = m.read(rows)
+        whole, _ = m(video, mel, t, kinds, first, prompt, flow.prompt_masks(lengths, 5, 4, n, none), flow.chunk_mask(visible, n), 2, 2)
+        committed = []
+        for k in range(4):
+            window = committed[-c.history_chunks :]
+            past = [tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None
+            kept = []
+            one = slice(k, k + 1)
+            x, _ = m(video[:, one], mel[:, one], t[:, one], kinds[one], first[one], prompt, flow.prompt_masks(lengths, 5, 1, n, none), 0, 2, 2, past=past, kept=kept)
+            committed.append(kept)
+            self.assertLess((x[:, 0] - whole[:, k]).abs().max().item(), 1e-5)
+
+    def test_experts_equal_a_sum_over_all_of_them(self):
+        e = Experts(8, 4, 6, 2, zero=False)
+        x = torch.randn(10, 8)
+        p = (x @ e.router.T).softmax(-1)
+        weight = torch.where(p >= p.topk(2, -1).values[:, 1:], p, 0)
+        weight = weight / weight.sum(-1, keepdim=True)
+        want = sum(e.one(i, x) * weight[:, i, None] for i in range(4))
+        self.assertLess((e(x) - want).abs().max().item(), 1e-5)
+
+
+class TrunkTests(unittest.TestCase):
+    @torch.no_grad()
+    def test_text_alone_never_meets_the_grown_experts(self):
+        trunk = goldens.tiny_trunk(3)
+        ids = torch.randint(0, 64, (1, 7))
+        pos, mask = torch.arange(7)[None], torch.ones(1, 7, 7, dtype=torch.bool).tril()
+        plain, _ = trunk.run(trunk.emb[ids], pos, mask)
+        grown, _ = trunk.run(trunk.emb[ids], pos, mask, None, lambda *_: self.fail("an expert was asked"))
+        self.assertTrue(torch.equal(plain, grown))
+
+
+class StageTests(unittest.TestCase):
+    def test_a_resumed_run_equals_one_that_was_not_stopped(self):
+        def run(folder, steps_of_each_run):
+            for steps in steps_of_each_run:
+                args = SimpleNamespace(config=None, folder=Path(folder), minutes=1, steps=steps, seed=3, threads=1, device="cpu", pause_file=None, stop_file=None)
+                st = stage.Stage("toy", args)
+                torch.manual_seed(0)
+                model = torch.nn.Sequential(torch.nn.Linear(6, 6), torch.nn.Linear(6, 6))
+                optimiser = Both(model.named_parameters(), 0.02, 1e-2, lambda n, p: n == "0.weight")
+                ema = stage.Average(model)
+                st.resume(model, optimiser, ema)
+                while st.goes_on():
+                    st.begin_step()
+                    x = torch.randn(5, 6)
+                    optimiser.zero_grad()
+                    (model(x) - x).square().mean().backward()
+                    optimiser.step(1.0)
+                    st.step += 1
+                    ema.update(model, st.step)
+                st.save(model, optimiser, ema)
+            return ema.values
+
+        with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b:
+            x, y = run(a, (9,)), run(b, (4, 9))
+            for k in x:
+                self.assertTrue(torch.equal(x[k], y[k]))
+
+
+if __name__ == "__main__":
+    unittest.main()
