@@ -13,10 +13,12 @@ public enum ModelLocator {
     /// - Parameters:
     ///   - model: a bundle, a GGUF file or a Hugging Face folder; nil for the default model. Checkpoints are imported
     ///     into the cache folder, once: the copy is found again by the source's path, size and time of change.
+    ///   - isCancelled: asked now and then during an import; true ends it.
     ///   - onProgress: called while a checkpoint is imported.
     /// - Throws: ``RuntimeError`` when there is nothing, or the importer's errors.
     public static func bundleFolder(
         for model: String?,
+        isCancelled: () -> Bool = { false },
         onProgress: (ModelImportProgress) -> Void = { _ in }
     ) throws -> String {
         guard let cache = UserFolders.cache() else { throw RuntimeError.noCacheFolder }
@@ -29,7 +31,7 @@ public enum ModelLocator {
         let target = cache + "/bundles/" + (try cacheName(path))
         if ModelFiles.Bundle.exists(at: target) { return target }
         try UserFolders.create(cache + "/bundles")
-        try ModelImporter.importModel(source: path, into: target, onProgress: onProgress)
+        try ModelImporter.importModel(source: path, into: target, isCancelled: isCancelled, onProgress: onProgress)
         return target
     }
 

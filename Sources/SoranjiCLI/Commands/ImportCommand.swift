@@ -59,8 +59,7 @@ struct ImportCommand: ParsableCommand {
                 guard Interrupt.isRequested else { throw error }
                 progress.clear()
                 Terminal.standardError.writeLine("interrupted: nothing was made")
-                // As shells report a process that SIGINT ended.
-                throw ExitCode(130)
+                throw ExitStatus.interrupted
             }
         }
         progress.clear()
