@@ -29,15 +29,21 @@ public enum ModelLocator {
         }
         if ModelFiles.Bundle.exists(at: path) { return path }
         let target = cache + "/bundles/" + (try cacheName(path))
-        if ModelFiles.Bundle.exists(at: target) { return target }
-        try UserFolders.create(cache + "/bundles")
-        try ModelImporter.importModel(source: path, into: target, isCancelled: isCancelled, onProgress: onProgress)
+        if !ModelFiles.Bundle.exists(at: target) {
+            try UserFolders.create(cache + "/bundles")
+            try ModelImporter.importModel(source: path, into: target, isCancelled: isCancelled, onProgress: onProgress)
+        }
+        ModelCache.noteUse(of: target, source: absolute(path))
         return target
     }
 
+    private static func absolute(_ path: String) -> String {
+        URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    }
+
     /// A name that changes when the source does.
-    private static func cacheName(_ path: String) throws -> String {
-        let absolute = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    static func cacheName(_ path: String) throws -> String {
+        let absolute = absolute(path)
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: absolute, isDirectory: &isFolder) else {
             throw RuntimeError.modelNotFound(path)
