@@ -46,7 +46,11 @@ done
     fail "the manual pages could not be made" "the lines above are SwiftPM's"
 }
 rm -f "$work/manual.log"
-find .build/plugins/GenerateManual/outputs -name '*.1' -exec cp {} "$work/share/man/man1/" \;
+# soranji.ask.1 becomes soranji-ask.1, as other tools with subcommands name their pages.
+while IFS= read -r page; do
+    name=$(basename "$page" .1)
+    LC_ALL=C awk -f Scripts/manual.awk "$page" >"$work/share/man/man1/${name//./-}.1"
+done < <(find .build/plugins/GenerateManual/outputs -name '*.1')
 
 (cd "$work" && find . -type f -printf '%P\n' | sort) >"$work/share/soranji/installed-files"
 # Each file is replaced by a rename: a tool that is running goes on with its old copy.

@@ -25,6 +25,9 @@ package struct BundleImporter {
     package var threadCount = BundleImporter.defaultThreadCount
     /// Name and version of the program, for the manifest.
     package var importer = "soranji"
+    /// Looks at the tokenizer's files, in the folder that it is given, before any weights are packed: a bundle whose text
+    /// cannot be read would be found out only after gigabytes. Called when there is a vocabulary.
+    package var checkTokenizer: (_ folder: String) throws(ModelFileError) -> Void = { _ in }
 
     package init(weights: WeightType? = nil) { self.weights = weights }
 
@@ -49,10 +52,31 @@ package struct BundleImporter {
         try StagingFolder.checkTarget(target, replacing: replacesExisting)
         let resolved = try ResolvedPlan(plan, from: source, requested: weights)
         let staging = try StagingFolder(target: target)
+        do throws(ModelFileError) {
+            let manifest = try fill(staging, plan, resolved, from: source, isCancelled, progress)
+            if isCancelled() { throw ModelFileError(.cancelled, target, "the import was cancelled") }
+            try staging.commit(replacing: replacesExisting)
+            return manifest
+        } catch {
+            // The folder that is filled has a name of its own, which says nothing to the user.
+            throw error.renaming(staging.path, to: target)
+        }
+    }
+
+    /// Writes all files of the bundle.
+    private func fill(
+        _ staging: StagingFolder,
+        _ plan: ImportPlan,
+        _ resolved: ResolvedPlan,
+        from source: CheckpointSource,
+        _ isCancelled: () -> Bool,
+        _ progress: (ImportProgress) -> Void
+    ) throws(ModelFileError) -> BundleManifest {
         let bytes = resolved.files.reduce(0) { $0 + $1.byteCount }
         try Self.checkSpace(bytes, staging.path)
         let tokenizerFiles = TokenizerFiles.names(of: source)
         try TokenizerFiles.write(tokenizerFiles, of: source, to: staging)
+        if TokenizerFiles.holdVocabulary(tokenizerFiles) { try checkTokenizer(staging.path) }
         let run = ImportRun(files: resolved.files, hashed: source.provenancePaths, folder: staging.path)
         try run.makeFolders(staging)
         let hashes = try run.perform(threadCount: threadCount, isCancelled: isCancelled, progress: progress)
@@ -78,8 +102,6 @@ package struct BundleImporter {
             )
         )
         try staging.write(Array((manifest.json.text(indented: true) + "\n").utf8), to: Bundle.manifestName)
-        if isCancelled() { throw ModelFileError(.cancelled, target, "the import was cancelled") }
-        try staging.commit(replacing: replacesExisting)
         return manifest
     }
 
@@ -92,7 +114,7 @@ package struct BundleImporter {
         throw ModelFileError(
             .full,
             folder,
-            "the bundle needs \(bytes) bytes; \(free) are free",
+            "the bundle needs \(Inspection.size(bytes)); \(Inspection.size(free)) are free",
             hint: "Free some space or choose another folder."
         )
     }

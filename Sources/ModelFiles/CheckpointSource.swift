@@ -134,7 +134,12 @@ package struct CheckpointSource: Sendable {
         do throws(JSONError) {
             return try file.json()
         } catch {
-            throw ModelFileError(.malformed, path, "\(error)", hint: "Complete the download.")
+            throw ModelFileError(
+                .malformed,
+                path,
+                "\(error)",
+                hint: "Fetch the file again, or undo what was changed in it."
+            )
         }
     }
 

@@ -19,6 +19,7 @@ extension Inspection {
         facts.append(["licence", licence ?? "not stated"])
         if let provenance { facts.append(["made from", "\(provenance.source), by \(provenance.importer)"]) }
         lines += Self.table(facts)
+        lines += doubts.map { "note: \($0); the file is damaged, or not made in good faith" }
         lines += [""] + Self.table(Self.rows(parts + [total], "part"), rightAligned: [1, 2, 3])
         lines += [""] + Self.table(Self.rows(types, "type"), rightAligned: [1, 2, 3])
         if listsTensors {

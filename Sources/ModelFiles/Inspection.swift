@@ -92,6 +92,24 @@ package struct Inspection: Sendable {
         "embedding", "attention", "router", "experts", "shared experts", "mlp", "norms", "output", "other",
     ]
 
+    /// What cannot be true of a model: the header is damaged, or made to harm.
+    package var doubts: [String] {
+        var doubts: [String] = []
+        func check(_ name: String, _ value: Int?, _ range: ClosedRange<Int>) {
+            guard let value, !range.contains(value) else { return }
+            doubts.append("\(name) of \(value) cannot be true")
+        }
+        check("a layer count", layerCount, 1...BundleManifest.maximumLayers)
+        check("a width", hiddenSize, 1...1 << 24)
+        check("a context", contextLength, 1...1 << 30)
+        check("a vocabulary", tokenizer?.vocabularySize, 1...1 << 24)
+        check("an expert count", router?.expertCount, 1...BundleManifest.maximumExperts)
+        if let router, let chosen = router.expertsPerToken, !(1...max(1, router.expertCount)).contains(chosen) {
+            doubts.append("\(chosen) of \(router.expertCount) experts cannot be chosen")
+        }
+        return doubts
+    }
+
     private func sums(_ key: KeyPath<Tensor, String>, order: [String]) -> [Sum] {
         var names = order
         var sums: [String: Sum] = [:]
@@ -167,6 +185,7 @@ extension Inspection {
             ]
         }
         if let provenance { object["provenance"] = provenance.json }
+        if !doubts.isEmpty { object["doubts"] = .array(doubts.map { .string($0) }) }
         object["tensors"] = .array(
             tensors.map { tensor in
                 [

@@ -40,6 +40,15 @@ public struct ModelFileError: Error, Equatable, Sendable, CustomStringConvertibl
 
     public var description: String { "\(path): \(reason)" + (hint.map { ". " + $0 } ?? "") }
 
+    /// The same about another name: what was below `path` is below `name`.
+    func renaming(_ path: String, to name: String) -> ModelFileError {
+        var error = self
+        error.path = self.path.replacing(path, with: name)
+        error.reason = reason.replacing(path, with: name)
+        error.hint = hint?.replacing(path, with: name)
+        return error
+    }
+
     /// The error that `errno` names, of an operation on `path`.
     static func system(_ path: String, _ operation: String, code: Int32 = errno) -> ModelFileError {
         let text = String(cString: strerror(code))

@@ -10,12 +10,14 @@ final class StagingFolder {
     let path: String
     private let descriptor: Int32
     private var isCommitted = false
+    /// Folders above the target that were not there before, outermost first.
+    private let madeParents: [String]
 
-    /// Makes the folder, and its parents where they are missing; removes what dead imports of the same target left.
+    /// Makes the folder, and its parents where they are missing (they go again with an import that fails); removes what dead imports of the same target left.
     init(target: String) throws(ModelFileError) {
         let target = Paths.trimmed(target)
         let parent = Paths.folder(target)
-        try Self.makeFolders(parent)
+        madeParents = try Self.makeFolders(parent)
         Self.removeStale(target: target, parent: parent)
         var attempt = 0
         while true {
@@ -37,7 +39,11 @@ final class StagingFolder {
     }
 
     deinit {
-        if !isCommitted { try? Self.removeTree(path) }
+        if !isCommitted {
+            try? Self.removeTree(path)
+            // Only empty ones can be removed: another import may have come to use them.
+            for folder in madeParents.reversed() { rmdir(folder) }
+        }
         close(descriptor)
     }
 
@@ -107,13 +113,19 @@ final class StagingFolder {
 
     // MARK: - Folders
 
-    private static func makeFolders(_ path: String) throws(ModelFileError) {
-        if Paths.isFolder(path) { return }
+    /// - Returns: those that were not there, outermost first.
+    @discardableResult
+    private static func makeFolders(_ path: String) throws(ModelFileError) -> [String] {
+        if Paths.isFolder(path) { return [] }
         let parent = Paths.folder(path)
-        if parent != path { try makeFolders(parent) }
-        guard mkdir(path, 0o755) == 0 || (errno == EEXIST && Paths.isFolder(path)) else {
-            throw .system(path, "cannot make the folder")
+        let made = parent == path ? [] : try makeFolders(parent)
+        if mkdir(path, 0o755) == 0 { return made + [path] }
+        guard errno == EEXIST, Paths.isFolder(path) else {
+            let code = errno
+            for folder in made.reversed() { rmdir(folder) }
+            throw .system(path, "cannot make the folder", code: code)
         }
+        return made
     }
 
     /// Locks a folder; nil when somebody else holds it or it is no longer the one at that path.
@@ -134,12 +146,15 @@ final class StagingFolder {
     private static func removeStale(target: String, parent: String) {
         let prefix = Paths.name(target) + ".partial-"
         guard let names = try? Paths.list(parent) else { return }
-        for name in names where name.hasPrefix(prefix) {
-            let path = parent + "/" + name
-            guard let descriptor = lock(path) else { continue }
-            try? removeTree(path)
-            close(descriptor)
-        }
+        for name in names where name.hasPrefix(prefix) { removeIfStale(parent + "/" + name) }
+    }
+
+    /// - Returns: whether it was nobody's and is gone.
+    @discardableResult
+    static func removeIfStale(_ path: String) -> Bool {
+        guard let descriptor = lock(path) else { return false }
+        defer { close(descriptor) }
+        return (try? removeTree(path)) != nil
     }
 
     /// Removes a folder with everything in it; symbolic links are removed, never followed.

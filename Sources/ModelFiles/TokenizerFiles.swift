@@ -11,6 +11,11 @@ enum TokenizerFiles {
         "generation_config.json", "preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
     ]
 
+    /// Whether one of the files is a vocabulary.
+    static func holdVocabulary(_ names: [String]) -> Bool {
+        names.contains { ["tokenizer.json", "tokenizer.model", ggufName].contains($0) }
+    }
+
     private static let maximumElements = 1 << 23
 
     /// The files that the source has.
@@ -57,7 +62,5 @@ enum TokenizerFiles {
 
 extension BundleManifest {
     /// Whether the bundle can read text: settings alone are no vocabulary.
-    package var hasVocabulary: Bool {
-        tokenizerFiles.contains { ["tokenizer.json", "tokenizer.model", TokenizerFiles.ggufName].contains($0) }
-    }
+    package var hasVocabulary: Bool { TokenizerFiles.holdVocabulary(tokenizerFiles) }
 }

@@ -15,6 +15,10 @@ package struct SamplingSettings: Sendable, Equatable {
     package var repetitionPenalty: Float = 1
     /// How many recent tokens the penalty looks at.
     package var repetitionWindow = 256
+    /// Taken off the logit of every token that the answer has.
+    package var presencePenalty: Float = 0
+    /// Taken off a token's logit for each time that the answer has it.
+    package var frequencyPenalty: Float = 0
     package var seed: UInt64 = 0
 
     package init() {}
@@ -27,6 +31,9 @@ package struct Sampler {
     private var candidates: [Candidate] = []
     private var recent: [Int32] = []
     private var recentStart = 0
+    /// How often the answer has each token, and which it has; empty without the penalties that need them.
+    private var answerCounts: [Int32] = []
+    private var answerTokens: [Int32] = []
 
     private struct Candidate {
         var token: Int32
@@ -38,6 +45,17 @@ package struct Sampler {
         generator = SplitMix64(state: settings.seed)
         if settings.temperature > 0 { candidates.reserveCapacity(vocabularySize) }
         recent.reserveCapacity(max(0, settings.repetitionWindow))
+        if settings.presencePenalty != 0 || settings.frequencyPenalty != 0 {
+            answerCounts = [Int32](repeating: 0, count: vocabularySize)
+            answerTokens.reserveCapacity(vocabularySize)
+        }
+    }
+
+    /// Takes note of a token of the answer, for the penalties on presence and frequency.
+    package mutating func observeAnswer(_ token: Int32) {
+        guard answerCounts.indices.contains(Int(token)) else { return }
+        if answerCounts[Int(token)] == 0 { answerTokens.append(token) }
+        answerCounts[Int(token)] &+= 1
     }
 
     /// Takes note of a token of the context, for the repetition penalty.
@@ -51,14 +69,22 @@ package struct Sampler {
         }
     }
 
-    /// Draws a token; the logits are changed in place by the penalty.
+    /// Draws a token; the logits are changed in place by the penalties.
     package mutating func sample(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         penalize(logits)
+        penalizeAnswer(logits)
         guard let base = logits.baseAddress else { return 0 }
         let best = sk_argmax(base, Int64(logits.count))
         guard settings.temperature > 0, best >= 0 else { return max(0, best) }
         collect(logits, maximum: logits[Int(best)])
         return draw() ?? best
+    }
+
+    private func penalizeAnswer(_ logits: UnsafeMutableBufferPointer<Float>) {
+        for token in answerTokens where Int(token) < logits.count {
+            let count = Float(answerCounts[Int(token)])
+            logits[Int(token)] -= settings.presencePenalty + settings.frequencyPenalty * count
+        }
     }
 
     private func penalize(_ logits: UnsafeMutableBufferPointer<Float>) {

@@ -40,6 +40,14 @@ public final class Conversation {
     /// What messages brought along, by the message's number.
     private var mediaOfMessages: [Int: [EncodedMedia]] = [:]
     private var table: PageTable
+    /// What each question brought along, so that it can be taken back.
+    private var turns: [Turn] = []
+
+    private struct Turn {
+        var question: String
+        var documents: [Document]
+        var media: [MediaInput]
+    }
 
     public init(runtime: Runtime) {
         self.runtime = runtime
@@ -62,7 +70,50 @@ public final class Conversation {
         pendingDocuments = []
         pendingMedia = []
         mediaOfMessages = [:]
+        turns = []
         table = runtime.makePageTable()
+    }
+
+    /// Takes the last question and its answer back. Documents and media that came with it belong to the next question.
+    ///
+    /// - Returns: the question; nil when nothing was asked.
+    @discardableResult
+    public func undo() -> String? {
+        guard let turn = turns.popLast(), messages.count >= 2 else { return nil }
+        messages.removeLast(2)
+        mediaOfMessages[messages.count] = nil
+        pendingDocuments = turn.documents + pendingDocuments
+        pendingMedia = turn.media + pendingMedia
+        return turn.question
+    }
+
+    /// Asks the last question anew, with what was added since. If that fails, the conversation is as it was.
+    ///
+    /// - Returns: nil when nothing was asked.
+    public func askAgain(
+        maximumTokens: Int? = 512,
+        sampling: SamplingOptions = SamplingOptions(),
+        stopTexts: [String] = [],
+        onProgress: (PrefillProgress) throws -> Void = { _ in },
+        onText: (String) throws -> Bool = { _ in true },
+        onMedia: (MediaReceipt.Entry) throws -> Void = { _ in }
+    ) throws -> Answer? {
+        let former = (messages, pendingDocuments, pendingMedia, mediaOfMessages, turns)
+        guard let question = undo() else { return nil }
+        do {
+            return try ask(
+                question,
+                maximumTokens: maximumTokens,
+                sampling: sampling,
+                stopTexts: stopTexts,
+                onProgress: onProgress,
+                onText: onText,
+                onMedia: onMedia
+            )
+        } catch {
+            (messages, pendingDocuments, pendingMedia, mediaOfMessages, turns) = former
+            throw error
+        }
     }
 
     /// Tokens that the context holds.
@@ -71,7 +122,8 @@ public final class Conversation {
     /// Asks and answers.
     ///
     /// - Parameters:
-    ///   - maximumTokens: longest answer in tokens.
+    ///   - maximumTokens: longest answer in tokens; nil for as many as the context holds.
+    ///   - stopTexts: the answer ends before the first of them.
     ///   - onMedia: called before each file is decoded and encoded.
     ///   - onText: called with each piece of the answer as it is there; return false to stop.
     /// - Throws: ``RuntimeError/promptTooLong(promptTokens:answerTokens:contextTokens:trainedTokens:)``, or
@@ -79,8 +131,9 @@ public final class Conversation {
     ///   fit: a prompt is never cut. The conversation is then as it was.
     public func ask(
         _ question: String,
-        maximumTokens: Int = 512,
+        maximumTokens: Int? = 512,
         sampling: SamplingOptions = SamplingOptions(),
+        stopTexts: [String] = [],
         onProgress: (PrefillProgress) throws -> Void = { _ in },
         onText: (String) throws -> Bool = { _ in true },
         onMedia: (MediaReceipt.Entry) throws -> Void = { _ in }
@@ -95,14 +148,14 @@ public final class Conversation {
         let all = messages + [turn]
         var media = mediaOfMessages
         if !pendingMedia.isEmpty {
-            media[messages.count] = try readPendingMedia(all, answerTokens: maximumTokens, onMedia)
+            media[messages.count] = try readPendingMedia(all, answerTokens: maximumTokens ?? 1, onMedia)
         }
         let encoded = try runtime.encode(all, systemPrompt: systemPrompt, media: media)
         let prompt = encoded.stream
-        guard prompt.count + maximumTokens <= runtime.contextTokens else {
+        guard runtime.contextTokens - prompt.count >= maximumTokens ?? 1 else {
             throw RuntimeError.promptTooLong(
                 promptTokens: prompt.count,
-                answerTokens: maximumTokens,
+                answerTokens: maximumTokens ?? 1,
                 contextTokens: runtime.contextTokens,
                 trainedTokens: runtime.trainedContextTokens
             )
@@ -110,25 +163,29 @@ public final class Conversation {
         adoptPrefix(of: prompt.content)
 
         var detokenizer = StreamingDetokenizer(tokenizer)
+        var scanner = StopScanner(stopTexts)
         var text = ""
         let probes = documents.isEmpty && media.isEmpty ? nil : try runtime.makeProbes()
         let result = try runtime.generate(
             stream: prompt,
             table: &table,
-            maximumTokens: maximumTokens,
+            maximumTokens: maximumTokens ?? runtime.contextTokens - prompt.count,
             sampling: sampling,
             stopTokens: tokenizer.endOfGenerationTokens,
             probes: probes,
             onProgress: onProgress
         ) { token in
-            let piece = detokenizer.push(token)
+            let piece = scanner.push(detokenizer.push(token))
             text += piece
-            return piece.isEmpty ? true : try onText(piece)
+            let continues = piece.isEmpty ? true : try onText(piece)
+            return continues && !scanner.isStopped
         }
-        let tail = detokenizer.flush()
+        let last = scanner.push(detokenizer.flush())
+        let tail = last + scanner.flush()
         text += tail
         if !tail.isEmpty { _ = try onText(tail) }
 
+        turns.append(Turn(question: question, documents: pendingDocuments, media: pendingMedia))
         messages.append(turn)
         messages.append(Message(role: .assistant, text: text))
         mediaOfMessages = media
@@ -146,7 +203,7 @@ public final class Conversation {
         return Answer(
             text: text.trimmingCharacters(in: .whitespacesAndNewlines),
             tokens: result.tokens,
-            reason: result.reason,
+            reason: scanner.isStopped ? .stopText : result.reason,
             citations: citations,
             moments: Moments(stream: prompt).find(shares: evidence),
             media: receipt,
@@ -233,7 +290,7 @@ extension Runtime {
     }
 
     func requireTokenizer() throws -> Tokenizer {
-        guard let tokenizer else { throw RuntimeError.noTokenizer(bundleFolder) }
+        guard let tokenizer else { throw RuntimeError.noTokenizer(modelName) }
         return tokenizer
     }
 

@@ -20,14 +20,27 @@ public struct ExpertUsage: Sendable, Equatable {
         return statistics[match, layer, expert]
     }
 
+    /// Choices by tokens of one modality; nil for all together.
+    public func total(modality: String?) -> UInt64 {
+        guard let modality else { return total }
+        var sum: UInt64 = 0
+        for layer in 0..<layerCount {
+            for expert in 0..<expertCount { sum &+= count(layer: layer, expert: expert, modality: modality) }
+        }
+        return sum
+    }
+
+    /// Modalities whose tokens chose experts.
+    public var modalities: [String] { Modality.allCases.map(\.name).filter { total(modality: $0) > 0 } }
+
     /// Choices per layer and expert, for a picture.
     public var matrix: [[Double]] {
         (0..<layerCount).map { layer in (0..<expertCount).map { Double(count(layer: layer, expert: $0)) } }
     }
 
     /// Shannon entropy of a layer's choices as a share of the largest possible: 1 is perfectly even, 0 always the same.
-    public func evenness(layer: Int) -> Double {
-        let counts = (0..<expertCount).map { Double(count(layer: layer, expert: $0)) }
+    public func evenness(layer: Int, modality: String? = nil) -> Double {
+        let counts = (0..<expertCount).map { Double(count(layer: layer, expert: $0, modality: modality)) }
         let sum = counts.reduce(0, +)
         guard sum > 0, expertCount > 1 else { return 0 }
         let entropy = counts.reduce(0) { $1 > 0 ? $0 - $1 / sum * log($1 / sum) : $0 }

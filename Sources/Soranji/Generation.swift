@@ -15,6 +15,10 @@ public struct SamplingOptions: Sendable, Equatable {
     public var minP: Double = 0
     /// Makes recent tokens less likely; 1: off.
     public var repetitionPenalty: Double = 1
+    /// Taken off the logit of every token that the answer has already; 0: off.
+    public var presencePenalty: Double = 0
+    /// Taken off a token's logit for each time that the answer has it; 0: off.
+    public var frequencyPenalty: Double = 0
     /// Same seed, same bytes, for any number of threads.
     public var seed: UInt64 = 0
 
@@ -27,6 +31,8 @@ public struct SamplingOptions: Sendable, Equatable {
         settings.topP = Float(topP)
         settings.minP = Float(minP)
         settings.repetitionPenalty = Float(repetitionPenalty)
+        settings.presencePenalty = Float(presencePenalty)
+        settings.frequencyPenalty = Float(frequencyPenalty)
         settings.seed = seed
         return settings
     }
@@ -63,6 +69,8 @@ public struct GenerationStatistics: Sendable, Equatable {
 public enum StopReason: String, Sendable {
     /// The model said that it is done.
     case endOfAnswer = "stop"
+    /// One of the caller's stop texts came.
+    case stopText = "stop_text"
     /// The limit of tokens was reached.
     case tokenLimit = "length"
     /// The caller asked to stop.
@@ -114,10 +122,12 @@ extension Runtime {
         statistics.cachedTokens = table.count
         var sampler = Sampler(sampling.settings, vocabularySize: vocabularySize)
         for token in prompt.suffix(1024) { sampler.observe(token) }
-        // Everything that decoding needs is there before it begins: a token allocates nothing.
-        try table.reserve(positions: min(contextTokens, prompt.count + maximumTokens))
+        // Everything that decoding needs is there before it begins: a token allocates nothing. An answer that may take all
+        // of a long context grows by pages instead: hardly any does.
+        let reserved = min(maximumTokens, 8192)
+        try table.reserve(positions: min(contextTokens, prompt.count + reserved))
         var answer: [Int32] = []
-        answer.reserveCapacity(maximumTokens)
+        answer.reserveCapacity(reserved)
 
         let clock = ContinuousClock()
         let start = clock.now
@@ -157,6 +167,7 @@ extension Runtime {
             }
             answer.append(next)
             sampler.observe(next)
+            sampler.observeAnswer(next)
             guard try onToken(next) else {
                 reason = .cancelled
                 break

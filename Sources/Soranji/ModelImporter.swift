@@ -1,6 +1,7 @@
 import Foundation
 import ModelFiles
 import Models
+import Tokenizers
 
 /// How far an import is.
 public struct ModelImportProgress: Sendable, Equatable {
@@ -42,8 +43,25 @@ public enum ModelImporter {
         var importer = BundleImporter(weights: weights.flatMap { WeightType(rawValue: $0.rawValue) })
         importer.replacesExisting = replacesExisting
         importer.importer = "soranji \(SoranjiVersion.current)"
+        importer.checkTokenizer = { folder throws(ModelFileError) in try checkTokenizer(in: folder, of: source) }
         try importer.run(plan, from: checkpoint, to: bundle, isCancelled: isCancelled) {
             onProgress(ModelImportProgress(doneBytes: $0.bytesDone, totalBytes: $0.bytesTotal, name: $0.name))
+        }
+    }
+
+    /// Loads the tokenizer and compiles the chat template, as opening the bundle will.
+    private static func checkTokenizer(in folder: String, of source: String) throws(ModelFileError) {
+        let template: String?
+        do throws(TokenizerError) {
+            template = try Tokenizer.load(folder: folder).chatTemplate
+        } catch {
+            throw ModelFileError(.unsupported, source, "its tokenizer cannot be used: \(error)")
+        }
+        guard let template else { return }
+        do throws(TemplateError) {
+            _ = try ChatTemplate(source: template)
+        } catch {
+            throw ModelFileError(.unsupported, source, "its chat template cannot be used: \(error)")
         }
     }
 }

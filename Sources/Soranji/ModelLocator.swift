@@ -13,10 +13,12 @@ public enum ModelLocator {
     /// - Parameters:
     ///   - model: a bundle, a GGUF file or a Hugging Face folder; nil for the default model. Checkpoints are imported
     ///     into the cache folder, once: the copy is found again by the source's path, size and time of change.
+    ///   - isCancelled: asked now and then during an import; true ends it.
     ///   - onProgress: called while a checkpoint is imported.
     /// - Throws: ``RuntimeError`` when there is nothing, or the importer's errors.
     public static func bundleFolder(
         for model: String?,
+        isCancelled: () -> Bool = { false },
         onProgress: (ModelImportProgress) -> Void = { _ in }
     ) throws -> String {
         guard let cache = UserFolders.cache() else { throw RuntimeError.noCacheFolder }
@@ -27,15 +29,21 @@ public enum ModelLocator {
         }
         if ModelFiles.Bundle.exists(at: path) { return path }
         let target = cache + "/bundles/" + (try cacheName(path))
-        if ModelFiles.Bundle.exists(at: target) { return target }
-        try UserFolders.create(cache + "/bundles")
-        try ModelImporter.importModel(source: path, into: target, onProgress: onProgress)
+        if !ModelFiles.Bundle.exists(at: target) {
+            try UserFolders.create(cache + "/bundles")
+            try ModelImporter.importModel(source: path, into: target, isCancelled: isCancelled, onProgress: onProgress)
+        }
+        ModelCache.noteUse(of: target, source: absolute(path))
         return target
     }
 
+    private static func absolute(_ path: String) -> String {
+        URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    }
+
     /// A name that changes when the source does.
-    private static func cacheName(_ path: String) throws -> String {
-        let absolute = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    static func cacheName(_ path: String) throws -> String {
+        let absolute = absolute(path)
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: absolute, isDirectory: &isFolder) else {
             throw RuntimeError.modelNotFound(path)

@@ -77,6 +77,8 @@ public final class Runtime {
         prefixes = PrefixIndex(byteLimit: runner.layout.bytes(positions: contextTokens))
     }
 
+    /// What people call the model: the file or folder that it was imported from, else the bundle folder's name.
+    public var modelName: String { bundle.modelName }
     public var vocabularySize: Int { decoder.configuration.vocabularySize }
     public var threadCount: Int { runner.pool.threadCount }
     public var layerCount: Int { decoder.configuration.layerCount }
@@ -93,5 +95,14 @@ public final class Runtime {
         if let index = tokens.firstIndex(where: { $0 < 0 || Int($0) >= vocabularySize }) {
             throw RuntimeError.tokenOutOfRange(tokens[index], index: index, vocabularySize: vocabularySize)
         }
+    }
+}
+
+extension ModelFiles.Bundle {
+    /// The file or folder that it was imported from, else the bundle folder's name.
+    package var modelName: String {
+        [manifest.provenance.source, path].lazy
+            .compactMap { $0.split(separator: "/").last.map(String.init) }
+            .first ?? path
     }
 }

@@ -3,9 +3,11 @@ public enum RuntimeError: HintedError, Equatable {
     case tokenizerMismatch(tokens: Int, rows: Int)
     case contextOutOfRange(Int)
     case tokenOutOfRange(Int32, index: Int, vocabularySize: Int)
+    /// By the name that ``Runtime/modelName`` gives.
     case noTokenizer(String)
     case promptTooLong(promptTokens: Int, answerTokens: Int, contextTokens: Int, trainedTokens: Int)
     case tooFewTokens(Int, needed: Int)
+    case windowTooLong(Int, contextTokens: Int, trainedTokens: Int)
     case modelNotFound(String)
     case noDefaultModel(String)
     case notAModel(String)
@@ -16,15 +18,21 @@ public enum RuntimeError: HintedError, Equatable {
         switch self {
         case .tokenizerMismatch(let tokens, let rows):
             "the tokenizer has \(tokens) tokens but the model only \(rows) embedding rows"
-        case .contextOutOfRange(let tokens): "a context of \(tokens) tokens is not possible"
+        case .contextOutOfRange(let tokens): "a context of \(FixedPoint.count(tokens, "token")) is not possible"
         case .tokenOutOfRange(let token, let index, let size):
             "token \(token) at position \(index) is not in the vocabulary of \(size)"
-        case .noTokenizer(let folder): "'\(folder)' has no tokenizer, so text cannot be read"
+        case .noTokenizer(let name): "'\(name)' has no tokenizer, so text cannot be read"
         case .promptTooLong(let prompt, let answer, let context, _):
             answer > 0
-                ? "the prompt has \(prompt) tokens and the answer may have \(answer), but the context holds \(context)"
-                : "the text has \(prompt) tokens, but the context holds \(context)"
-        case .tooFewTokens(let count, let needed): "\(count) tokens are too few to score; \(needed) are needed"
+                ? "the prompt has \(FixedPoint.plainCount(prompt, "token")) and the answer may have \(answer), "
+                    + "but the context holds \(context)"
+                : "the text has \(FixedPoint.plainCount(prompt, "token")), but the context holds \(context)"
+        case .tooFewTokens(let count, let needed):
+            "\(FixedPoint.count(count, "token")) \(count == 1 ? "is" : "are") too few to score; "
+                + "\(FixedPoint.grouped(needed)) are needed"
+        case .windowTooLong(let window, let context, _):
+            "a window of \(FixedPoint.count(window, "token")) does not fit into the context, which holds "
+                + FixedPoint.grouped(context)
         case .modelNotFound(let path): "there is no model at '\(path)'"
         case .noDefaultModel(let path): "no --model was given and the default model is not at '\(path)'"
         case .notAModel(let path):
@@ -38,7 +46,8 @@ public enum RuntimeError: HintedError, Equatable {
         switch self {
         case .tokenizerMismatch: "import the model again from a checkpoint whose tokenizer belongs to it"
         case .contextOutOfRange: "use --context with 1 or more"
-        case .noTokenizer: "use --tokens, or import from a folder that has tokenizer.json or tokenizer.model"
+        case .noTokenizer:
+            "import it again from a GGUF file, or from a folder that has tokenizer.json or tokenizer.model"
         case .promptTooLong(let prompt, let answer, let context, let trained):
             if context < trained {
                 "use --context \(min(trained, prompt + answer)); the model was trained for \(trained)"
@@ -50,7 +59,10 @@ public enum RuntimeError: HintedError, Equatable {
         case .modelNotFound: "give --model a bundle, a GGUF file or a Hugging Face folder"
         case .noDefaultModel: "run 'make model' in the project's folder, or give --model"
         case .noCacheFolder: "set SORANJI_CACHE to a folder that can be written"
-        case .tokenOutOfRange, .tooFewTokens, .notAModel, .invalidTemplate: nil
+        case .windowTooLong(let window, let context, let trained):
+            "use --window \(context) or less" + (window <= trained ? ", or --context \(window)" : "")
+        case .tooFewTokens(_, let needed): needed > 2 ? "use a smaller --window" : nil
+        case .tokenOutOfRange, .notAModel, .invalidTemplate: nil
         }
     }
 }

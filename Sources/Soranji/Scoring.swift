@@ -128,7 +128,10 @@ extension Runtime {
         onProgress: (_ doneTokens: Int, _ perplexity: Double) throws -> Void = { _, _ in }
     ) throws -> Score {
         try check(tokens)
-        guard window >= 4, window <= contextTokens else { throw RuntimeError.contextOutOfRange(window) }
+        guard window >= 4 else { throw RuntimeError.tooFewTokens(window, needed: 4) }
+        guard window <= contextTokens else {
+            throw RuntimeError.windowTooLong(window, contextTokens: contextTokens, trainedTokens: trainedContextTokens)
+        }
         guard tokens.count >= window else { throw RuntimeError.tooFewTokens(tokens.count, needed: window) }
         var score = Score()
         let start = ContinuousClock.now

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Soranji
 import Testing
 
 @testable import SoranjiCLI
@@ -35,17 +36,43 @@ struct ArgumentTests {
         ["--temperature", "-1"], ["--temperature", "nan"], ["--temperature", "11"], ["--top-p", "0"],
         ["--top-p", "1.1"],
         ["--min-p", "1"], ["--repetition-penalty", "0"], ["--repetition-penalty", "inf"], ["--top-k", "-1"],
-        ["--max-tokens", "0"], ["--seed", "-1"], ["--seed", "x"],
+        ["--max-tokens", "0"], ["--max-tokens", "-2"], ["--seed", "-2"], ["--seed", "x"], ["--presence-penalty", "11"],
+        ["--frequency-penalty", "nan"], ["--stop", ""],
     ])
     func refusesSamplingFlags(_ arguments: [String]) {
         #expect(throws: (any Error).self) { try SamplingFlags.parse(arguments) }
+    }
+
+    @Test func minusOneIsNoMistake() throws {
+        let sampling = try SamplingFlags.parse(["--seed", "-1", "-n", "-1", "--presence-penalty", "-0.5"])
+        #expect(sampling.seed == .random && sampling.maxTokens.tokens == nil && sampling.presencePenalty == -0.5)
+        #expect(try SamplingFlags.parse(["--max-tokens", "2K"]).maxTokens.tokens == 2048)
+        let first = sampling.choice(recommended: nil).options.seed
+        #expect((0..<8).contains { _ in sampling.choice(recommended: nil).options.seed != first })
+    }
+
+    @Test func flagsGoBeforeTheModelsOwnSettings() throws {
+        var recommended = SamplingOptions()
+        recommended.temperature = 0.6
+        recommended.topK = 20
+        let plain = try SamplingFlags.parse([]).choice(recommended: recommended)
+        #expect(plain.options == recommended && plain.fromModel == ["temperature", "top_k"])
+        let flags = try SamplingFlags.parse(["--temperature", "0", "--top-p", "0.9"]).choice(recommended: recommended)
+        #expect(flags.options.temperature == 0 && flags.options.topK == 20 && flags.options.topP == 0.9)
+        #expect(flags.fromModel == ["top_k"])
+        #expect(flags.lines(style: Style(isEnabled: false)).last == "  temperature 0.0")
+        #expect(
+            plain.lines(style: Style(isEnabled: false)).last
+                == "  temperature 0.6 (the model's), top-k 20 (the model's), seed 0"
+        )
+        #expect(try SamplingFlags.parse([]).choice(recommended: nil).options == SamplingOptions())
     }
 
     @Test func readsSharedOptions() throws {
         let sampling = try SamplingFlags.parse([
             "--temperature", "0.7", "--top-k", "40", "--seed", "18446744073709551615",
         ])
-        #expect(sampling.temperature == 0.7 && sampling.topK == 40 && sampling.seed == .max)
+        #expect(sampling.temperature == 0.7 && sampling.topK == 40 && sampling.seed == .number(.max))
         let model = try ModelFlags.parse(["-m", "a.gguf", "--threads", "2", "--context", "32K"])
         #expect(model.model == "a.gguf" && model.threads == 2 && model.context?.tokens == 32768)
         for wrong in [["-m", ""], ["-m", "a", "-t", "0"], ["-m", "a", "-t", "5000"], ["-m", "a", "-c", "0"]] {

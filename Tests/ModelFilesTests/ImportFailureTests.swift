@@ -168,7 +168,8 @@ struct ImportFailureTests {
             )
         } throws: { ($0 as? ModelFileError)?.kind == .cancelled }
         #expect(calls > 0)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/deep/er") == [])
+        // Nor the folders that were made for it.
+        #expect(folder.names.isEmpty)
     }
 
     @Test func progressEndsAtTheTotal() throws {
@@ -216,5 +217,42 @@ struct ImportFailureTests {
         try BundleImporter().run(plan("a"), from: source, to: target)
         #expect(FileManager.default.fileExists(atPath: live.path))
         #expect(try ModelFiles.Bundle(path: target).matrix(named: "a").values() == [1, 2])
+    }
+
+    @Test func foldersAboveAreMadeAndGoWithAnImportThatFails() throws {
+        let folder = try TemporaryFolder()
+        let source = try checkpoint(folder, [("a", [1, 2], [1, 2])])
+        let target = folder.path + "/new/deeper/model"
+        var importer = BundleImporter()
+        #expect(throws: ModelFileError.self) {
+            try importer.run(plan("a"), from: source, to: target, isCancelled: { true })
+        }
+        #expect(folder.names == ["model.safetensors"])
+        // No folder of its own name is in what it says.
+        importer.threadCount = 1
+        #expect { try importer.run(plan("a"), from: source, to: target, isCancelled: { true }) } throws: {
+            let error = $0 as? ModelFileError
+            return error?.kind == .cancelled && error?.path == target && !"\($0)".contains(".partial-")
+        }
+        try importer.run(plan("a"), from: source, to: target)
+        #expect(ModelFiles.Bundle.exists(at: target))
+    }
+
+    @Test func bundlesAreFoundAndRemoved() throws {
+        let folder = try TemporaryFolder()
+        let source = try checkpoint(folder, [("a", [1, 2], [1, 2])])
+        for name in ["one", "two"] { try BundleImporter().run(plan("a"), from: source, to: "\(folder.path)/\(name)") }
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/three.partial-4194000",
+            withIntermediateDirectories: false
+        )
+        _ = try folder.write("half", "three.partial-4194000/trunk.safetensors")
+        #expect(try BundleFolder.bundles(in: folder.path) == ["one", "two"])
+        #expect(BundleFolder.byteCount(folder.path + "/one") >= 8)
+        try BundleFolder.remove(folder.path + "/one")
+        #expect(BundleFolder.removeLeftovers(in: folder.path) == 1)
+        #expect(folder.names == ["model.safetensors", "two"])
+        #expect(throws: ModelFileError.self) { try BundleFolder.remove(folder.path + "/model.safetensors") }
+        #expect(try BundleFolder.bundles(in: folder.path + "/nowhere").isEmpty)
     }
 }

@@ -119,4 +119,20 @@ struct InspectionTests {
         (1_995_000_000, "2.00 GB"), (4_000_000_000_000, "4000.0 GB"),
     ])
     func sizesAreReadable(_ bytes: Int, _ text: String) { #expect(Inspection.size(bytes) == text) }
+
+    @Test func doubtsWhatCannotBeTrue() throws {
+        var inspection = try Inspection(path: try Mixtral.folder())
+        #expect(inspection.doubts.isEmpty && inspection.json["doubts"] == nil)
+        inspection.layerCount = -1
+        inspection.contextLength = .max
+        inspection.router?.expertsPerToken = 9
+        #expect(
+            inspection.doubts == [
+                "a layer count of -1 cannot be true", "a context of \(Int.max) cannot be true",
+                "9 of 8 experts cannot be chosen",
+            ]
+        )
+        #expect(inspection.text().contains("note: a layer count of -1 cannot be true"))
+        #expect(inspection.json["doubts"]?.arrayValue?.count == 3)
+    }
 }

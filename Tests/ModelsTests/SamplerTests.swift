@@ -81,4 +81,22 @@ struct SamplerTests {
         sampler.observe(2)
         #expect(next() == 0)
     }
+
+    @Test func answersAreKeptFromRepeating() {
+        func next(_ presence: Float, _ frequency: Float, _ answer: [Int32]) -> [Float] {
+            var settings = SamplingSettings()
+            settings.presencePenalty = presence
+            settings.frequencyPenalty = frequency
+            var sampler = Sampler(settings, vocabularySize: 4)
+            for token in answer { sampler.observeAnswer(token) }
+            var logits: [Float] = [4, 3, -2, 0]
+            logits.withUnsafeMutableBufferPointer { _ = sampler.sample($0) }
+            return logits
+        }
+        #expect(next(0, 0, [0, 0, 1]) == [4, 3, -2, 0])
+        #expect(next(0.5, 0, [0, 0, 2]) == [3.5, 3, -2.5, 0])
+        #expect(next(0, 0.25, [0, 0, 2]) == [3.5, 3, -2.25, 0])
+        #expect(next(1, 0.5, [1, 1, 1, 99, -1]) == [4, 0.5, -2, 0])
+        #expect(next(-1, 0, [3]) == [4, 3, -2, 1])
+    }
 }

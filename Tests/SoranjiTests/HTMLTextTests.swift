@@ -153,4 +153,27 @@ struct HTMLTextTests {
             }
         }
     }
+
+    /// Each line of the reduced text, with the line of the page that its first character comes from.
+    @Test(arguments: [
+        ("<p>a\n<p>\nb", [(1, "a"), (3, "b")]),
+        ("\n\n<h1>Title</h1>\n<ul>\n<li>one\n<li>two</ul>", [(3, "Title"), (5, "- one"), (6, "- two")]),
+        ("<script>\n\n</script><p>x &amp;\r\ny<br>\rz", [(3, "x & y"), (5, "z")]),
+        (
+            "<table>\n<tr>\n<td>a</td>\n<td>b</td></tr>\n<tr><td></td></tr>\n<tr><td>c<td>\nd</table>\nend",
+            [(3, "a | b"), (6, "c | d"), (8, "end")]
+        ),
+        ("<table><tr><td><p>a\n<p>b</td>\n<td>c</table>", [(1, "a"), (2, "b"), (3, "c")]),
+        ("<pre>\n1\n 2\n</pre>\n<p>3", [(2, "1"), (3, " 2"), (5, "3")]),
+    ])
+    func knowsTheLinesOfThePage(_ html: String, _ expected: [(Int, String)]) throws {
+        let document = try DocumentReader().read(Array("<html>\(html)".utf8), source: "page.html")
+        var offset = 0
+        var found: [(Int, String)] = []
+        for line in document.text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if !line.isEmpty { found.append((document.line(at: offset), String(line))) }
+            offset += line.utf8.count + 1
+        }
+        #expect(found.map(\.0) == expected.map(\.0) && found.map(\.1) == expected.map(\.1), "\(found)")
+    }
 }

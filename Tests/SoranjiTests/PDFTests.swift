@@ -41,7 +41,7 @@ struct PDFTests {
         #expect(document.text == "The first page.\n\nThe second page.\n")
         #expect(document.page(at: 3) == 1)
         #expect(document.page(at: 20) == 2)
-        #expect(document.passage(at: 20..<24)?.page == 2)
+        #expect(document.passage(at: 20..<24)?.pages == 2...2)
     }
 
     @Test(.enabled(if: isInstalled("pdftotext"), "needs poppler-utils"))

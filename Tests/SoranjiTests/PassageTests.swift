@@ -56,7 +56,7 @@ struct PassageTests {
         let pages = Document(title: "t", text: text, kind: .pdf, source: "t.pdf", pageStarts: [0, 21])
         let passage = try #require(pages.passage(at: range(of: "1877", in: text)))
         #expect(passage.excerpt == "灯台は1877年に建てられた。")
-        #expect(passage.page == 2)
+        #expect(passage.pages == 2...2)
     }
 
     @Test func emptyRangesHaveNoPassage() {
@@ -80,5 +80,13 @@ struct PassageTests {
             #expect(!passage.excerpt.contains("\n"))
             #expect(!passage.excerpt.contains("\u{FFFD}"))
         }
+    }
+
+    @Test func passagesKnowAllTheirPages() throws {
+        let text = "A first page that\ngoes on over the\nend. A second one."
+        let pages = Document(title: "t", text: text, kind: .pdf, source: "t.pdf", pageStarts: [0, 18, 35])
+        #expect(try #require(pages.passage(at: 0..<3)).pages == 1...3)
+        #expect(try #require(pages.passage(at: 42..<46)).pages == 3...3)
+        #expect(try #require(Document(title: "", text: text, kind: .text, source: "t").passage(at: 0..<3)).pages == nil)
     }
 }

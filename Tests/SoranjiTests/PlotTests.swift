@@ -121,6 +121,14 @@ struct PlotTests {
         }
     }
 
+    /// Whatever the number of rows, what stands below them takes the same room.
+    @Test(arguments: [1, 2, 3, 4, 5, 7, 16, 48])
+    func cellsFillThePicture(_ rows: Int) {
+        let drawing = Heatmap(title: "", rows: Array(repeating: [1, 2], count: rows)).drawing()
+        let cell = max(min(max(900 / rows, 6), 28), 120 / rows)
+        #expect(drawing.height == 56 + rows * cell + 62)
+    }
+
     @Test func svgEscapesText() {
         let svg = heatmap().drawing().svg()
         #expect(svg.contains("Experts &lt;chosen&gt;"))

@@ -18,6 +18,18 @@ public struct Document: Sendable, Equatable {
 
     /// - Parameter pageStarts: offsets at which pages begin, ascending; empty for documents without pages.
     public init(title: String, text: String, kind: Kind, source: String, pageStarts: [Int] = []) {
+        self.init(title: title, text: text, kind: kind, source: source, pageStarts: pageStarts, sourceLines: [])
+    }
+
+    /// - Parameter sourceLines: where the text comes from, for a text that is not its file's; ascending.
+    init(
+        title: String,
+        text: String,
+        kind: Kind,
+        source: String,
+        pageStarts: [Int] = [],
+        sourceLines: [SourceLine]
+    ) {
         // One contiguous copy, so that byte offsets are found in constant time.
         var text = text
         text.makeContiguousUTF8()
@@ -25,7 +37,7 @@ public struct Document: Sendable, Equatable {
         self.text = text
         self.kind = kind
         self.source = source
-        self.places = PlaceIndex(text: text, pageStarts: pageStarts)
+        self.places = PlaceIndex(text: text, pageStarts: pageStarts, sourceLines: sourceLines)
     }
 
     /// Bytes of ``text``.
@@ -34,7 +46,8 @@ public struct Document: Sendable, Equatable {
     /// Lines of ``text``; text after the last line break counts as one.
     public var lineCount: Int { places.lineCount(endingAt: byteCount) }
 
-    /// The line (from 1) that holds a byte; offsets outside the text belong to the nearest line.
+    /// The line (from 1) that holds a byte; offsets outside the text belong to the nearest line. Of a page in HTML it is
+    /// the line of its file that the byte comes from, of a PDF the line of ``text``.
     ///
     /// Cost: O(log lines).
     public func line(at offset: Int) -> Int { places.line(at: offset) }
@@ -43,15 +56,26 @@ public struct Document: Sendable, Equatable {
     public func page(at offset: Int) -> Int? { places.page(at: offset) }
 }
 
+/// From byte `offset` of a reduced text on, what stands there comes from line `line` of its file.
+struct SourceLine: Sendable, Equatable {
+    var offset: Int
+    var line: Int
+}
+
 /// Line and page starts of one text.
 struct PlaceIndex: Sendable, Equatable {
     /// Offsets of the first byte of every line; never empty.
     private var lineStarts: [Int]
     private var pageStarts: [Int]
+    /// Where lines of the file begin in a reduced text, and which; empty where the lines are the text's own.
+    private var sourceOffsets: [Int]
+    private var sourceLines: [Int]
 
     /// A line ends with LF, CR LF or a lone CR.
-    init(text: String, pageStarts: [Int]) {
+    init(text: String, pageStarts: [Int], sourceLines: [SourceLine] = []) {
         self.pageStarts = pageStarts
+        sourceOffsets = sourceLines.map(\.offset)
+        self.sourceLines = sourceLines.map(\.line)
         var starts = [0]
         var text = text
         text.withUTF8 { bytes in
@@ -63,7 +87,10 @@ struct PlaceIndex: Sendable, Equatable {
         self.lineStarts = starts
     }
 
-    func line(at offset: Int) -> Int { max(1, Self.countUpTo(offset, in: lineStarts)) }
+    func line(at offset: Int) -> Int {
+        guard !sourceLines.isEmpty else { return max(1, Self.countUpTo(offset, in: lineStarts)) }
+        return sourceLines[max(0, Self.countUpTo(offset, in: sourceOffsets) - 1)]
+    }
 
     func page(at offset: Int) -> Int? {
         pageStarts.isEmpty ? nil : max(1, Self.countUpTo(offset, in: pageStarts))

@@ -29,6 +29,13 @@ public struct DocumentReader: Sendable {
         try path == "-" ? contents(of: STDIN_FILENO, source: path) : contents(ofFile: path)
     }
 
+    /// The bytes of a file as they are, once they are known to be UTF-8.
+    package func utf8(of path: String) throws(DocumentError) -> [UInt8] {
+        let bytes = try contents(of: path)
+        guard String(validating: bytes, as: UTF8.self) == nil else { return bytes }
+        throw .notUTF8(source: path, offset: TextDecoding.firstInvalidUTF8(bytes, from: 0), declared: nil)
+    }
+
     /// Reads a document that is in memory already; `source` names it in errors and gives its extension.
     public func read(_ bytes: [UInt8], source: String) throws(DocumentError) -> Document {
         guard bytes.count <= maximumBytes else {
@@ -58,7 +65,13 @@ public struct DocumentReader: Sendable {
 
     private func readHTML(_ bytes: [UInt8], source: String) throws(DocumentError) -> Document {
         let reduced = HTMLText.reduce(try TextDecoding.decodeHTML(bytes, source: source))
-        return Document(title: reduced.title ?? Self.fileName(source), text: reduced.text, kind: .html, source: source)
+        return Document(
+            title: reduced.title ?? Self.fileName(source),
+            text: reduced.text,
+            kind: .html,
+            source: source,
+            sourceLines: reduced.lines
+        )
     }
 
     static func fileName(_ source: String) -> String {

@@ -4,7 +4,9 @@
 /// table cells " | " between them; `pre` keeps its white space; pictures give their alternative text.
 enum HTMLText {
     /// Cost: linear in the input, whatever it holds; never traps.
-    static func reduce(_ html: String) -> (title: String?, text: String) {
+    ///
+    /// - Returns: `lines`: from which offset of the text on it comes from which line of the page.
+    static func reduce(_ html: String) -> (title: String?, text: String, lines: [SourceLine]) {
         var reducer = HTMLReducer(Array(html.utf8))
         return reducer.reduce()
     }
@@ -27,7 +29,7 @@ private struct HTMLReducer {
 
     init(_ bytes: [UInt8]) { tokenizer = HTMLTokenizer(bytes) }
 
-    mutating func reduce() -> (title: String?, text: String) {
+    mutating func reduce() -> (title: String?, text: String, lines: [SourceLine]) {
         while let token = tokenizer.next() {
             switch token {
             case .text(let range): text(range)
@@ -38,7 +40,7 @@ private struct HTMLReducer {
         tables.closeAll(&flow)
         let text = flow.bytes
         let end = text.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? 0
-        return (title ?? firstHeading, String(decoding: text[..<end], as: UTF8.self))
+        return (title ?? firstHeading, String(decoding: text[..<end], as: UTF8.self), flow.lines)
     }
 
     private mutating func text(_ range: Range<Int>) {

@@ -4,10 +4,10 @@ public struct Passage: Sendable, Equatable {
     public var excerpt: String
     /// The bytes of ``Document/text`` that the excerpt shows.
     public var bytes: Range<Int>
-    /// The lines (from 1) that those bytes are on.
+    /// The lines (from 1) that those bytes come from, as ``Document/line(at:)`` counts them.
     public var lines: ClosedRange<Int>
-    /// The page of the first byte, for documents with pages.
-    public var page: Int?
+    /// The pages (from 1) that those bytes are on, for documents with pages.
+    public var pages: ClosedRange<Int>?
 }
 
 extension Document {
@@ -22,11 +22,13 @@ extension Document {
         return text.withUTF8 { bytes -> Passage? in
             let snapper = PassageSnapper(bytes: bytes, kind: kind, reach: 4 * max(maximumLength, 8))
             guard let found = snapper.snap(range, maximumLength: max(maximumLength, 8)) else { return nil }
+            let (first, last) = (found.bytes.lowerBound, found.bytes.upperBound - 1)
+            let pages = page(at: first).flatMap { begin in page(at: last).map { begin...max(begin, $0) } }
             return Passage(
                 excerpt: found.excerpt,
                 bytes: found.bytes,
-                lines: line(at: found.bytes.lowerBound)...line(at: found.bytes.upperBound - 1),
-                page: page(at: found.bytes.lowerBound)
+                lines: line(at: first)...max(line(at: first), line(at: last)),
+                pages: pages
             )
         }
     }

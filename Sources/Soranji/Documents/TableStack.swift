@@ -49,11 +49,11 @@ struct TableStack {
             let cells = flow.bytes[min(start, flow.bytes.count)...]
                 .split(separator: TextFlow.cellSeparator, omittingEmptySubsequences: false)
                 .map(Self.trimmed)
-            flow.truncate(to: start)
             if cells.contains(where: { $0.contains(0x0A) }) {
-                flow.append(raw: Array(cells.filter { !$0.isEmpty }.joined(separator: [0x0A])))
-            } else if cells.contains(where: { !$0.isEmpty }) {
-                flow.append(raw: Array(cells.joined(separator: Array(" | ".utf8))))
+                flow.keep(cells.filter { !$0.isEmpty }.map(\.indices), from: start, separator: [0x0A])
+            } else {
+                let isEmpty = cells.allSatisfy(\.isEmpty)
+                flow.keep(isEmpty ? [] : cells.map(\.indices), from: start, separator: Array(" | ".utf8))
             }
         }
         flow.need(breaks: 1)

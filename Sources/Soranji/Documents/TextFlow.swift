@@ -9,6 +9,10 @@ struct TextFlow {
     /// A list marker that waits for its item's text.
     private var marker: [UInt8] = []
     private var raises = false
+    /// Where text of another line of the source begins in ``bytes``.
+    private(set) var lines: [SourceLine] = []
+    /// How far lines of the source have been counted.
+    private var counted = SourceLine(offset: 0, line: 1)
 
     /// At least `count` line breaks (1: a new line, 2: a blank line between) before what follows.
     mutating func need(breaks count: Int) {
@@ -39,15 +43,42 @@ struct TextFlow {
         return bytes.count
     }
 
-    mutating func truncate(to count: Int) { bytes.removeLast(bytes.count - min(count, bytes.count)) }
+    /// Leaves of what begins at `start` only some pieces, with a separator between them.
+    ///
+    /// - Parameter pieces: ranges of ``bytes`` at or after `start`, ascending.
+    mutating func keep(_ pieces: [Range<Int>], from start: Int, separator: [UInt8]) {
+        let start = min(start, bytes.count)
+        let old = Array(bytes[start...])
+        let firstLine = lines.lastIndex { $0.offset < start }.map { $0 + 1 } ?? 0
+        var moved = lines[firstLine...]
+        lines.removeLast(lines.count - firstLine)
+        bytes.removeLast(bytes.count - start)
+        for (index, piece) in pieces.enumerated() {
+            if index > 0 { bytes.append(contentsOf: separator) }
+            while let line = moved.first, line.offset < piece.upperBound {
+                lines.append(SourceLine(offset: bytes.count + max(0, line.offset - piece.lowerBound), line: line.line))
+                moved.removeFirst()
+            }
+            bytes.append(contentsOf: old[piece.lowerBound - start..<piece.upperBound - start])
+        }
+    }
 
-    mutating func append(raw text: [UInt8]) { bytes.append(contentsOf: text) }
+    /// Counts lines of the source up to `index`: at LF, CR LF and a lone CR.
+    private mutating func count(_ source: [UInt8], to index: Int) {
+        while counted.offset < index {
+            let byte = source[counted.offset]
+            let next = counted.offset + 1
+            if byte == 0x0A || byte == 0x0D && !(next < source.count && source[next] == 0x0A) { counted.line += 1 }
+            counted.offset = next
+        }
+    }
 
     /// Adds character data of the source, entities decoded.
     mutating func append(_ source: [UInt8], _ range: Range<Int>, preformatted: Bool) {
         var index = range.lowerBound
         while index < range.upperBound {
             let byte = source[index]
+            count(source, to: index)
             if byte == UInt8(ascii: "&"),
                 let reference = HTMLEntities.decode(source, at: index, before: range.upperBound)
             {
@@ -117,6 +148,8 @@ struct TextFlow {
         breaks = 0
         hasSpace = false
         raises = false
+        // Markers belong to what follows them.
+        if lines.last?.line != counted.line { lines.append(SourceLine(offset: bytes.count, line: counted.line)) }
         if !marker.isEmpty {
             bytes.append(contentsOf: marker)
             marker = []

@@ -80,16 +80,19 @@ extension Heatmap {
     /// Cells that were never chosen are this grey, not the scale's darkest colour: zero is a finding of its own.
     private static let zero = Color(226, 226, 230)
     private static let line = Color(160, 160, 168)
+    /// Pixels that the legend takes at least.
+    private static let leastPlotHeight = 120
 
     func drawing() -> Drawing {
         // Large matrices get small cells, small ones large cells, so that every picture fits a screen.
         let cellWidth = min(max(1200 / max(columnCount, 1), 3), 28)
-        let cellHeight = min(max(900 / max(rows.count, 1), 6), 28)
+        // Few rows get tall ones: the legend beside them needs its room, and what is left of it would stay empty.
+        let cellHeight = max(min(max(900 / max(rows.count, 1), 6), 28), Self.leastPlotHeight / max(rows.count, 1))
         let labelWidth = rowLabels.map { Drawing.width(of: $0) }.max() ?? 0
         let left = 34 + labelWidth
         let top = subtitle.isEmpty ? 56 : 72
         let plotWidth = max(columnCount * cellWidth, 60)
-        let plotHeight = max(rows.count * cellHeight, 120)
+        let plotHeight = max(rows.count * cellHeight, rows.isEmpty ? Self.leastPlotHeight : 0)
         let legendWidth = 34 + Drawing.width(of: label(maximum))
         let wanted = [
             left + plotWidth + 30 + legendWidth + 16, left + Drawing.width(of: title, size: 2) + 16,

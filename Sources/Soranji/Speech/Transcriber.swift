@@ -64,7 +64,7 @@ public final class Transcriber {
         guard bundle.architecture == WhisperConfiguration.architecture else {
             throw SpeechError.wrongModel(bundle.architecture)
         }
-        guard bundle.manifest.hasVocabulary else { throw RuntimeError.noTokenizer(bundleFolder) }
+        guard bundle.manifest.hasVocabulary else { throw RuntimeError.noTokenizer(bundle.modelName) }
         let model = try Whisper(bundle: bundle)
         tokenizer = try Tokenizer.load(folder: bundleFolder)
         tokens = try SpeechTokens(folder: bundleFolder, tokenizer: tokenizer, configuration: model.configuration)
@@ -97,7 +97,8 @@ public final class Transcriber {
         _ source: some SoundSource,
         options: Options = Options(),
         isCancelled: () -> Bool = { false },
-        onProgress: (_ segments: [Transcript.Segment], _ seconds: Double, _ total: Double) -> Void = { _, _, _ in }
+        onProgress: (_ segments: [Transcript.Segment], _ seconds: Double, _ total: Double) throws -> Void = { _, _, _ in
+        }
     ) throws -> Transcript {
         var language = try checkedLanguage(options)
         if options.translates, tokens.translate == nil { throw SpeechError.cannotTranslate }
@@ -130,7 +131,7 @@ public final class Transcriber {
                 transcript.segments += segments
                 begin += window.advance
             }
-            onProgress(segments, Double(min(begin, frames)) / 100, duration)
+            try onProgress(segments, Double(min(begin, frames)) / 100, duration)
         }
         return transcript
     }

@@ -26,6 +26,16 @@ package enum FixedPoint {
         return (value < 0 ? "-" : "") + groups.reversed().joined(separator: ",")
     }
 
+    /// A number of things: `1 token`, `1,024 tokens`.
+    package static func count(_ value: Int, _ thing: String) -> String {
+        grouped(value) + " " + thing + (value == 1 ? "" : "s")
+    }
+
+    /// As ``count(_:_:)``, with digits that can be copied into an option.
+    package static func plainCount(_ value: Int, _ thing: String) -> String {
+        "\(value) " + thing + (value == 1 ? "" : "s")
+    }
+
     /// A count of bytes as people read it: `4.0 GiB`, `512 B`.
     package static func bytes(_ count: Int) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]

@@ -24,20 +24,70 @@ struct ByteSize: Equatable, Sendable {
 
 /// A number of tokens with an optional suffix: `8192`, `32K`, `1M`. Suffixes count in powers of 1,024, as the sizes of
 /// contexts are named.
-struct TokenCount: Equatable, Sendable {
+struct TokenCount: Equatable, Sendable, CustomStringConvertible {
     var tokens: Int
+
+    var description: String { "\(tokens)" }
 
     /// Larger ones are mistakes.
     static let maximum = 1 << 30
 
-    static func parse(_ text: String) throws -> TokenCount {
+    static func parse(_ text: String) throws -> TokenCount { try parse(text, least: 1) }
+
+    /// Where none at all makes sense, too.
+    static func parseAllowingNone(_ text: String) throws -> TokenCount { try parse(text, least: 0) }
+
+    private static func parse(_ text: String, least: Double) throws -> TokenCount {
         let number = try SuffixedNumber.parse(text, units: [], example: "8192 or 32K")
-        guard number >= 1 else { throw InvalidValue("at least one token is needed") }
+        guard number >= least else { throw InvalidValue("at least one token is needed") }
         guard number <= Double(maximum) else {
             throw InvalidValue("more than \(FixedPoint.grouped(maximum)) tokens")
         }
         guard number == number.rounded() else { throw InvalidValue("not a whole number of tokens") }
         return TokenCount(tokens: Int(number))
+    }
+}
+
+/// The longest answer: a number of tokens, or -1 for as many as the context holds.
+struct AnswerLimit: Equatable, Sendable, CustomStringConvertible {
+    /// Nil for no limit but the context.
+    var tokens: Int?
+
+    var description: String { tokens.map(String.init) ?? "-1" }
+
+    static func parse(_ text: String) throws -> AnswerLimit {
+        if text == "-1" { return AnswerLimit(tokens: nil) }
+        if text.hasPrefix("-") { throw InvalidValue("only -1, for as many as the context holds, is below 1") }
+        return AnswerLimit(tokens: try TokenCount.parse(text).tokens)
+    }
+}
+
+/// What random numbers begin with: a number, or -1 for another one in every run.
+enum Seed: Equatable, Sendable, CustomStringConvertible {
+    case number(UInt64)
+    case random
+
+    var description: String {
+        switch self {
+        case .number(let value): "\(value)"
+        case .random: "-1"
+        }
+    }
+
+    static func parse(_ text: String) throws -> Seed {
+        if text == "-1" { return .random }
+        guard let value = UInt64(text) else {
+            throw InvalidValue("expected a number from 0 to \(UInt64.max), or -1 for a random one")
+        }
+        return .number(value)
+    }
+
+    /// The number, or a new one that is short enough to be typed again.
+    func value() -> UInt64 {
+        switch self {
+        case .number(let value): value
+        case .random: UInt64.random(in: 1...999_999_999)
+        }
     }
 }
 

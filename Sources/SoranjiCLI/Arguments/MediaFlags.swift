@@ -36,6 +36,7 @@ struct MediaFlags: ParsableArguments {
     var image: [File] = []
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Frames of a clip to look at per second. (default: what the model was trained with)",
             valueName: "rate"
@@ -43,10 +44,13 @@ struct MediaFlags: ParsableArguments {
     )
     var fps: Double?
 
-    @Option(help: ArgumentHelp("How many frames of a clip to look at, evenly spread.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How many frames of a clip to look at, evenly spread.", valueName: "count")
+    )
     var frames: Int?
 
-    @Option(help: ArgumentHelp("Most pixels of a picture or a frame.", valueName: "count"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Most pixels of a picture or a frame.", valueName: "count"))
     var maxPixels: Int?
 
     @Flag(help: "Do not listen to the sound of clips.")

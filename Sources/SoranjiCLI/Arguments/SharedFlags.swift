@@ -1,27 +1,37 @@
 import ArgumentParser
 import Soranji
 
+/// Which model, for what needs only its files.
+struct ModelName: ParsableArguments {
+    static let help = ArgumentHelp(
+        "The model: a bundle, a GGUF file or a Hugging Face folder. (default: SmolLM2-135M-Instruct, see 'make model')",
+        discussion: "GGUF files and folders are imported into the cache folder once, by themselves.",
+        valueName: "path"
+    )
+
+    @Option(name: [.short, .long], help: Self.help, completion: .file())
+    var model: String?
+
+    func validate() throws {
+        if let model, model.isEmpty { throw ValidationError("--model needs a path.") }
+    }
+}
+
 /// Which model, and how much of the machine it may use.
 struct ModelFlags: ParsableArguments {
-    @Option(
-        name: [.short, .long],
-        help: ArgumentHelp(
-            "The model: a bundle, a GGUF file or a Hugging Face folder. (default: SmolLM2-135M-Instruct, see 'make model')",
-            discussion: "GGUF files and folders are imported into the cache folder once, by themselves.",
-            valueName: "path"
-        ),
-        completion: .file()
-    )
+    @Option(name: [.short, .long], help: ModelName.help, completion: .file())
     var model: String?
 
     @Option(
         name: [.short, .long],
+        parsing: .unconditional,
         help: ArgumentHelp("Threads to compute with. (default: one per processor)", valueName: "count")
     )
     var threads: Int?
 
     @Option(
         name: [.short, .long],
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Tokens that the context can hold, e.g. 8192 or 32K. (default: what the model was trained for, at most 128K)",
             valueName: "tokens"
@@ -43,75 +53,142 @@ struct ModelFlags: ParsableArguments {
 
 extension Runtime.CacheElement: ExpressibleByArgument {}
 
-/// How the next token is chosen.
+/// How the next token is chosen. What is not given comes from the model's maker, else from ``SamplingOptions``.
 struct SamplingFlags: ParsableArguments {
     @Option(
         name: .long,
-        help: ArgumentHelp("0 always takes the likeliest token; higher values take more risks.", valueName: "t")
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "0 always takes the likeliest token; higher values take more risks. (default: the model's, else 0)",
+            valueName: "t"
+        )
     )
-    var temperature: Double = 0
-
-    @Option(name: .long, help: ArgumentHelp("Choose among the k likeliest tokens; 0 for no limit.", valueName: "k"))
-    var topK: Int = 0
+    var temperature: Double?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Choose among the likeliest tokens that together have this probability.", valueName: "p")
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Choose among the k likeliest tokens; 0 for no limit. (default: the model's, else 0)",
+            valueName: "k"
+        )
     )
-    var topP: Double = 1
+    var topK: Int?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Leave out tokens less likely than this share of the likeliest one.", valueName: "p")
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Choose among the likeliest tokens that together have this probability. (default: the model's, else 1)",
+            valueName: "p"
+        )
     )
-    var minP: Double = 0
+    var topP: Double?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Make tokens that came before less likely; 1 changes nothing.", valueName: "factor")
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Leave out tokens less likely than this share of the likeliest one. (default: the model's, else 0)",
+            valueName: "p"
+        )
     )
-    var repetitionPenalty: Double = 1
+    var minP: Double?
 
-    @Option(name: .long, help: ArgumentHelp("The same seed gives the same answer.", valueName: "number"))
-    var seed: UInt64 = 0
+    @Option(
+        name: .long,
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Make tokens that came before less likely; 1 changes nothing. (default: the model's, else 1)",
+            valueName: "factor"
+        )
+    )
+    var repetitionPenalty: Double?
+
+    @Option(
+        name: .long,
+        parsing: .unconditional,
+        help: ArgumentHelp("Taken off the logit of every token that the answer has already.", valueName: "amount")
+    )
+    var presencePenalty: Double = 0
+
+    @Option(
+        name: .long,
+        parsing: .unconditional,
+        help: ArgumentHelp("Taken off a token's logit for each time that the answer has it.", valueName: "amount")
+    )
+    var frequencyPenalty: Double = 0
+
+    @Option(
+        name: .long,
+        parsing: .unconditional,
+        help: ArgumentHelp("The same seed gives the same answer; -1 is another one in every run.", valueName: "number"),
+        transform: Seed.parse
+    )
+    var seed: Seed = .number(0)
 
     @Option(
         name: [.customShort("n"), .long],
-        help: ArgumentHelp("Stop after this many tokens.", valueName: "count")
+        parsing: .unconditional,
+        help: ArgumentHelp("Stop after this many tokens; -1 for as many as the context holds.", valueName: "count"),
+        transform: AnswerLimit.parse
     )
-    var maxTokens: Int = 512
+    var maxTokens = AnswerLimit(tokens: 512)
+
+    @Option(
+        name: .long,
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("End the answer before this text. Can be repeated.", valueName: "text")
+    )
+    var stop: [String] = []
 
     func validate() throws {
         try Self.check("--temperature", temperature, in: 0...10)
-        if !(topP > 0 && topP <= 1) { throw ValidationError("--top-p must be above 0 and at most 1, not \(topP).") }
-        if !(minP >= 0 && minP < 1) { throw ValidationError("--min-p must be at least 0 and below 1, not \(minP).") }
+        if let topP, !(topP > 0 && topP <= 1) {
+            throw ValidationError("--top-p must be above 0 and at most 1, not \(topP).")
+        }
+        if let minP, !(minP >= 0 && minP < 1) {
+            throw ValidationError("--min-p must be at least 0 and below 1, not \(minP).")
+        }
         try Self.check("--repetition-penalty", repetitionPenalty, in: 0.1...10)
-        if !(0...10_000_000).contains(topK) {
+        try Self.check("--presence-penalty", presencePenalty, in: -10...10)
+        try Self.check("--frequency-penalty", frequencyPenalty, in: -10...10)
+        if let topK, !(0...10_000_000).contains(topK) {
             throw ValidationError("--top-k must be 0 (no limit) or a positive number, not \(topK).")
         }
-        if !(1...100_000_000).contains(maxTokens) {
-            throw ValidationError("--max-tokens must be a positive number, not \(maxTokens).")
-        }
+        if stop.contains(where: \.isEmpty) { throw ValidationError("--stop needs a text.") }
     }
 
-    /// The same, as the library takes them.
-    var options: SamplingOptions {
-        var options = SamplingOptions()
-        options.temperature = temperature
-        options.topK = topK
-        options.topP = topP
-        options.minP = minP
-        options.repetitionPenalty = repetitionPenalty
-        options.seed = seed
-        return options
+    /// What holds for a model.
+    ///
+    /// - Parameter recommended: what the model's maker wants; nil where nothing is said.
+    func choice(recommended: SamplingOptions?) -> SamplingChoice {
+        let plain = SamplingOptions()
+        let model = recommended ?? plain
+        var choice = SamplingChoice(options: model)
+        func choose<Value: Equatable>(_ name: String, _ path: WritableKeyPath<SamplingOptions, Value>, _ flag: Value?) {
+            if let flag {
+                choice.options[keyPath: path] = flag
+            } else if model[keyPath: path] != plain[keyPath: path] {
+                choice.fromModel.append(name)
+            }
+        }
+        choose("temperature", \.temperature, temperature)
+        choose("top_k", \.topK, topK)
+        choose("top_p", \.topP, topP)
+        choose("min_p", \.minP, minP)
+        choose("repetition_penalty", \.repetitionPenalty, repetitionPenalty)
+        choice.options.presencePenalty = presencePenalty
+        choice.options.frequencyPenalty = frequencyPenalty
+        choice.options.seed = seed.value()
+        return choice
     }
 
-    private static func check(_ name: String, _ value: Double, in range: ClosedRange<Double>) throws {
-        guard range.contains(value) else {
-            throw ValidationError(
-                "\(name) must be from \(text(range.lowerBound)) to \(text(range.upperBound)), not \(value)."
-            )
-        }
+    private static func check(_ name: String, _ value: Double?, in range: ClosedRange<Double>) throws {
+        guard let value, !range.contains(value) else { return }
+        throw ValidationError(
+            "\(name) must be from \(text(range.lowerBound)) to \(text(range.upperBound)), not \(value)."
+        )
     }
 
     private static func text(_ bound: Double) -> String {

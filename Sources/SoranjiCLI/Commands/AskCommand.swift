@@ -11,7 +11,7 @@ struct AskCommand: ParsableCommand {
             The answer goes to standard output as it is made; progress and the passages that it attended to most go to \
             standard error. Documents are UTF-8 text, Markdown, HTML (reduced to text) and PDF (with pdftotext). \
             A prompt that does not fit into the context is refused, never cut. Clips, recordings and pictures need a \
-            model that sees and hears; --verbose tells what became of them.
+            model that sees and hears; --verbose tells what became of them. Ctrl-C ends the answer, with exit code 130.
 
             Examples:
               soranji ask --doc report.pdf "Who signed it?"
@@ -42,7 +42,10 @@ struct AskCommand: ParsableCommand {
     @Flag(help: "Print tokens, speeds and how the experts were used.")
     var stats = false
 
-    @Flag(name: [.short, .long], help: "Tell what became of clips, recordings and pictures: frames, sizes, tokens.")
+    @Flag(
+        name: [.short, .long],
+        help: "Tell how tokens were chosen, and what became of clips and pictures: frames, sizes, tokens."
+    )
     var verbose = false
 
     @Flag(inversion: .prefixedNo, help: "Show the passages and moments that the answer attended to most.")
@@ -78,31 +81,60 @@ struct AskCommand: ParsableCommand {
         conversation.mediaOptions = media.options
 
         let output = AnswerOutput(terminal: .standardOutput)
-        let answer = try conversation.ask(
-            text,
-            maximumTokens: sampling.maxTokens,
-            sampling: sampling.options,
-            onProgress: { progress.update($0) },
-            onText: { piece in
-                progress.clear()
-                if !json { output.write(piece) }
-                return true
-            },
-            onMedia: { progress.update($0) }
-        )
+        let choice = sampling.choice(for: runtime)
+        let found = try Interrupt.watch { () throws -> Answer? in
+            do {
+                return try conversation.ask(
+                    text,
+                    maximumTokens: sampling.maxTokens.tokens,
+                    sampling: choice.options,
+                    stopTexts: sampling.stop,
+                    onProgress: { step in
+                        if Interrupt.isRequested { throw Stopped() }
+                        progress.update(step)
+                    },
+                    onText: { piece in
+                        progress.clear()
+                        if !json { try output.write(piece) }
+                        return !Interrupt.isRequested
+                    },
+                    onMedia: { entry in
+                        if Interrupt.isRequested { throw Stopped() }
+                        progress.update(entry)
+                    }
+                )
+            } catch is Stopped {
+                return nil
+            }
+        }
         progress.clear()
         defer { runtime.keepExpertUsage() }
-        if json {
-            let report = AnswerReport(answer: answer, documents: read, runtime: runtime, question: text)
-            Terminal.standardOutput.writeLine(report.json(includingExperts: stats).text(indented: true))
-            return
+        guard let answer = found else {
+            Terminal.standardError.writeLine("stopped while reading")
+            throw ExitStatus.interrupted
         }
-        output.finish()
-        let notes = AnswerNotes(answer: answer, documents: read, style: Terminal.standardError.style)
+        if json {
+            var report = AnswerReport(answer: answer, documents: read, runtime: runtime, question: text)
+            report.sampling = choice
+            try Terminal.standardOutput.outputLine(report.json(includingExperts: stats).text(indented: true))
+        } else {
+            try output.finish()
+            show(answer, of: read, runtime, choice)
+        }
+        if answer.reason == .cancelled { throw ExitStatus.interrupted }
+    }
+
+    /// What stands under an answer for people.
+    private func show(_ answer: Answer, of documents: [Document], _ runtime: Runtime, _ choice: SamplingChoice) {
+        let style = Terminal.standardError.style
+        let notes = AnswerNotes(answer: answer, documents: documents, style: style)
         var lines: [String] = []
-        if answer.reason == .tokenLimit { lines.append(notes.limit(sampling.maxTokens)) }
+        if answer.reason == .tokenLimit {
+            lines.append(notes.limit(sampling.maxTokens.tokens, contextTokens: runtime.contextTokens))
+        }
+        if answer.reason == .cancelled { lines.append(style.yellow("Stopped.")) }
         if sources { lines += notes.sources() + notes.moments() }
-        if verbose { lines += MediaReceiptText(answer.media, style: Terminal.standardError.style).lines }
+        if verbose { lines += choice.lines(style: style) + MediaReceiptText(answer.media, style: style).lines }
         if stats { lines += notes.statistics(runtime) }
         for line in lines { Terminal.standardError.writeLine(line) }
     }
@@ -121,16 +153,16 @@ final class AnswerOutput {
 
     init(terminal: Terminal) { self.terminal = terminal }
 
-    func write(_ piece: String) {
+    func write(_ piece: String) throws(OutputError) {
         let text = hasBegun ? piece : String(piece.drop(while: \.isWhitespace))
         guard let last = text.last else { return }
         hasBegun = true
         endsLine = last.isNewline
-        terminal.write(text)
+        try terminal.output(text)
     }
 
-    func finish() {
-        if !endsLine { terminal.writeLine() }
+    func finish() throws(OutputError) {
+        if !endsLine { try terminal.outputLine() }
     }
 }
 

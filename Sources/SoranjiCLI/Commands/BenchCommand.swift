@@ -17,30 +17,42 @@ struct BenchCommand: ParsableCommand {
 
     @OptionGroup(title: "Model") var model: ModelFlags
 
-    @Option(name: [.short, .long], help: ArgumentHelp("Tokens to read; 0 skips it.", valueName: "tokens"))
-    var prompt: Int = 512
+    @Option(
+        name: [.short, .long],
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens to read, e.g. 512 or 4K; 0 skips it.", valueName: "tokens"),
+        transform: TokenCount.parseAllowingNone
+    )
+    var prompt = TokenCount(tokens: 512)
 
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Tokens to write; 0 skips it.", valueName: "tokens"))
-    var generate: Int = 64
+    @Option(
+        name: [.customShort("n"), .long],
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens to write; 0 skips it.", valueName: "tokens"),
+        transform: TokenCount.parseAllowingNone
+    )
+    var generate = TokenCount(tokens: 64)
 
     @Option(
         name: [.short, .long],
-        help: ArgumentHelp("Tokens in the context before each measurement.", valueName: "tokens")
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens in the context before each measurement.", valueName: "tokens"),
+        transform: TokenCount.parseAllowingNone
     )
-    var depth: Int = 0
+    var depth = TokenCount(tokens: 0)
 
-    @Option(name: [.short, .long], help: ArgumentHelp("Measurements of each.", valueName: "count"))
+    @Option(
+        name: [.short, .long],
+        parsing: .unconditional,
+        help: ArgumentHelp("Measurements of each.", valueName: "count")
+    )
     var repetitions: Int = 5
 
     @Flag(help: "Print JSON with every measurement.")
     var json = false
 
     func validate() throws {
-        for (name, value) in [("--prompt", prompt), ("--generate", generate), ("--depth", depth)]
-        where !(0...TokenCount.maximum).contains(value) {
-            throw ValidationError("\(name) must be 0 or a positive number, not \(value).")
-        }
-        if prompt == 0, generate == 0 {
+        if prompt.tokens == 0, generate.tokens == 0 {
             throw ValidationError("--prompt and --generate are both 0: nothing to measure.")
         }
         if !(1...10_000).contains(repetitions) {
@@ -53,14 +65,14 @@ struct BenchCommand: ParsableCommand {
         defer { progress.clear() }
         let runtime = try model.open(progress: progress)
         let result = try runtime.benchmark(
-            promptTokens: prompt,
-            decodeTokens: generate,
-            depthTokens: depth,
+            promptTokens: prompt.tokens,
+            decodeTokens: generate.tokens,
+            depthTokens: depth.tokens,
             repetitions: repetitions
         ) { progress.update("measuring", completed: $0, total: repetitions, unit: .steps) }
         progress.clear()
         if json {
-            Terminal.standardOutput.writeLine(report(result, runtime).text(indented: true))
+            try Terminal.standardOutput.outputLine(report(result, runtime).text(indented: true))
             return
         }
         var rows = [["", "tokens", "median", "slowest", "fastest"]]
@@ -71,10 +83,10 @@ struct BenchCommand: ParsableCommand {
             }
             rows.append([name, "\(tokens)"] + shown)
         }
-        Terminal.standardOutput.writeLine(
-            "\(runtime.modelName), \(runtime.threadCount) threads, depth \(depth); tokens per second"
+        try Terminal.standardOutput.outputLine(
+            "\(runtime.modelName), \(FixedPoint.count(runtime.threadCount, "thread")), depth \(depth); tokens per second"
         )
-        for line in TextTable.lines(rows, rightAligned: [1, 2, 3, 4]) { Terminal.standardOutput.writeLine(line) }
+        for line in TextTable.lines(rows, rightAligned: [1, 2, 3, 4]) { try Terminal.standardOutput.outputLine(line) }
     }
 
     private func report(_ result: BenchmarkResult, _ runtime: Runtime) -> JSON {

@@ -7,9 +7,11 @@ struct ChatCommand: ParsableCommand {
         commandName: "chat",
         abstract: "Talk with a model, about documents or not.",
         discussion: """
-            Commands in the chat: /doc FILE, /system TEXT, /save FILE, /clear, /stats, /help, /quit. \
+            Commands in the chat: /doc FILE, /system TEXT, /regen, /undo, /save FILE, /clear, /stats, /help, /quit. \
+            /save never replaces a file; /save! FILE does. \
             A backslash at a line's end continues the message, and \"\"\" opens and closes one of several lines. \
             Ctrl-C stops an answer or drops the line; on an empty line it leaves, as Ctrl-D does. \
+            With piped input the exit code is 1 when a question or command failed. \
             Lines are kept in $XDG_STATE_HOME/soranji/history; one that begins with a space is not.
 
             Examples:
@@ -48,46 +50,62 @@ struct ChatCommand: ParsableCommand {
         for document in read { conversation.add(document) }
         var chat = Chat(
             conversation: conversation,
-            maximumTokens: sampling.maxTokens,
-            sampling: sampling.options,
+            maximumTokens: sampling.maxTokens.tokens,
+            sampling: sampling.choice(for: runtime),
+            stopTexts: sampling.stop,
             showsSources: sources
         )
-        chat.run()
+        try chat.run()
     }
 }
 
 /// A conversation at the terminal.
 struct Chat {
     let conversation: Conversation
-    let maximumTokens: Int
-    let sampling: SamplingOptions
+    /// Nil for answers as long as the context allows.
+    let maximumTokens: Int?
+    let sampling: SamplingChoice
+    let stopTexts: [String]
     let showsSources: Bool
     private let output = Terminal.standardOutput
     private let notes = Terminal.standardError
     private let progress = ProgressBar()
     private var lastAnswer: Answer?
+    /// How often the last question was asked anew: each time draws with a seed of its own.
+    private var repetitions: UInt64 = 0
+    /// Whether a question or a command failed.
+    private var hasFailed = false
     /// What was asked and answered, as it is saved.
     private var transcript = ChatTranscript()
 
-    init(conversation: Conversation, maximumTokens: Int, sampling: SamplingOptions, showsSources: Bool) {
+    init(
+        conversation: Conversation,
+        maximumTokens: Int?,
+        sampling: SamplingChoice,
+        stopTexts: [String],
+        showsSources: Bool
+    ) {
         self.conversation = conversation
         self.maximumTokens = maximumTokens
         self.sampling = sampling
+        self.stopTexts = stopTexts
         self.showsSources = showsSources
         transcript.documents = conversation.documents.map(\.source)
     }
 
-    mutating func run() {
+    /// - Throws: ``OutputError`` when answers cannot be shown; an exit code when nobody was there to see what failed.
+    mutating func run() throws {
         let historyPath = UserFolders.state().map { $0 + "/history" }
         var editor = LineEditor(
             history: historyPath.map { History(path: $0) } ?? History(),
             completions: ChatCompletion.lines
         )
         if editor.isInteractive { notes.writeLine(greeting) }
+        defer { conversation.runtime.keepExpertUsage() }
         while let message = nextMessage(&editor, historyPath: historyPath) {
-            guard handle(ChatInput(message)) else { break }
+            guard try handle(ChatInput(message)) else { break }
         }
-        conversation.runtime.keepExpertUsage()
+        if hasFailed, !editor.isInteractive { throw ExitCode(ExitStatus.failure) }
     }
 
     private var greeting: String {
@@ -123,19 +141,19 @@ struct Chat {
     }
 
     /// - Returns: false to leave.
-    private mutating func handle(_ input: ChatInput) -> Bool {
+    private mutating func handle(_ input: ChatInput) throws(OutputError) -> Bool {
         do {
             switch input {
             case .blank: break
             case .question(let question): try answer(question)
+            case .again: try answerAgain()
+            case .undo: undo()
             case .document(let path): try addDocument(path)
             case .system(let text?):
                 conversation.systemPrompt = text
                 notes.writeLine("The next questions are asked with this system prompt.")
             case .system(nil): notes.writeLine(conversation.systemPrompt ?? "No system prompt was given.")
-            case .save(let path):
-                try transcript.save(to: path, model: conversation.runtime.modelName)
-                notes.writeLine("Saved to \(path).")
+            case .save(let path, let replacing): try save(to: path, replacing: replacing)
             case .clear:
                 conversation.clear()
                 transcript = ChatTranscript()
@@ -146,6 +164,8 @@ struct Chat {
             case .mistake(let text): report(Failure(text))
             case .quit: return false
             }
+        } catch let error as OutputError {
+            throw error
         } catch {
             report(error)
         }
@@ -155,22 +175,77 @@ struct Chat {
     // MARK: Commands
 
     private mutating func answer(_ question: String) throws {
+        repetitions = 0
+        let answer = try show { onProgress, onText in
+            try conversation.ask(
+                question,
+                maximumTokens: maximumTokens,
+                sampling: sampling.options,
+                stopTexts: stopTexts,
+                onProgress: onProgress,
+                onText: onText
+            )
+        }
+        guard let answer else { return }
+        transcript.turns.append((question, answer.text))
+        try showNotes(answer)
+    }
+
+    private mutating func answerAgain() throws {
+        guard let last = transcript.turns.last else { throw Failure("nothing was asked yet") }
+        var options = sampling.options
+        options.seed &+= repetitions + 1
+        if options.temperature == 0, repetitions == 0 {
+            notes.writeLine(
+                notes.style.dim("At temperature 0 the answer stays the same, unless something was added since.")
+            )
+        }
+        let answer = try show { onProgress, onText in
+            try conversation.askAgain(
+                maximumTokens: maximumTokens,
+                sampling: options,
+                stopTexts: stopTexts,
+                onProgress: onProgress,
+                onText: onText
+            )
+        }
+        guard let answer else { return }
+        repetitions += 1
+        transcript.turns[transcript.turns.count - 1] = (last.question, answer.text)
+        try showNotes(answer)
+    }
+
+    private mutating func undo() {
+        guard let question = conversation.undo() else {
+            report(Failure("nothing was asked yet"))
+            return
+        }
+        if !transcript.turns.isEmpty { transcript.turns.removeLast() }
+        lastAnswer = nil
+        repetitions = 0
+        let line = question.split(separator: "\n").first ?? ""
+        notes.writeLine("Taken back: \(line.prefix(60))\(line.count > 60 ? "…" : "")")
+    }
+
+    /// Runs what makes an answer, showing it as it is made.
+    ///
+    /// - Returns: nil when Ctrl-C ended it before its first word.
+    private func show(
+        _ make: (_ onProgress: (PrefillProgress) throws -> Void, _ onText: (String) throws -> Bool) throws -> Answer?
+    ) throws -> Answer? {
+        // The line editor's own prompt stands apart from the answer.
         let answerOutput = AnswerOutput(terminal: output)
         defer { progress.clear() }
-        // The line editor's own prompt stands apart from the answer.
         let answer = try Interrupt.watch { () throws -> Answer? in
             do {
-                return try conversation.ask(
-                    question,
-                    maximumTokens: maximumTokens,
-                    sampling: sampling,
-                    onProgress: { step in
+                return try make(
+                    { step in
                         if Interrupt.isRequested { throw Stopped() }
                         progress.update(step)
                     },
-                    onText: { piece in
+                    { piece in
                         progress.clear()
-                        answerOutput.write(piece)
+                        try answerOutput.write(piece)
                         return !Interrupt.isRequested
                     }
                 )
@@ -179,23 +254,43 @@ struct Chat {
             }
         }
         progress.clear()
-        guard let answer else {
+        if answer == nil {
             notes.writeLine(notes.style.yellow("Stopped while reading."))
-            return
+        } else {
+            try answerOutput.finish()
         }
-        answerOutput.finish()
+        return answer
+    }
+
+    private mutating func showNotes(_ answer: Answer) throws {
         lastAnswer = answer
-        transcript.turns.append((question, answer.text))
         let lines = AnswerNotes(answer: answer, documents: conversation.documents, style: notes.style)
-        if answer.reason == .tokenLimit { notes.writeLine(lines.limit(maximumTokens)) }
+        if answer.reason == .tokenLimit {
+            notes.writeLine(lines.limit(maximumTokens, contextTokens: conversation.runtime.contextTokens))
+        }
         if answer.reason == .cancelled { notes.writeLine(notes.style.yellow("Stopped.")) }
         if showsSources { for line in lines.sources() { notes.writeLine(line) } }
-        output.writeLine()
+        try output.outputLine()
+    }
+
+    private func save(to path: String, replacing: Bool) throws {
+        let expanded = Self.expanded(path)
+        do {
+            try transcript.save(to: expanded, model: conversation.runtime.modelName, replacing: replacing)
+        } catch let error as SystemError where error.code == EEXIST {
+            throw Failure("\(path) exists already", hint: "/save! \(path) replaces it")
+        }
+        notes.writeLine("Saved to \(path).")
+    }
+
+    /// `~/` is the home folder, as in a shell.
+    private static func expanded(_ path: String) -> String {
+        guard path.hasPrefix("~/"), let home = UserFolders.variable("HOME") else { return path }
+        return home + path.dropFirst()
     }
 
     private mutating func addDocument(_ path: String) throws {
-        var path = path
-        if path.hasPrefix("~/"), let home = UserFolders.variable("HOME") { path = home + path.dropFirst() }
+        let path = Self.expanded(path)
         if path == "-" { throw Failure("standard input is the conversation, so it cannot be a document") }
         let document = try DocumentReader().read(path)
         conversation.add(document)
@@ -210,6 +305,7 @@ struct Chat {
         }
         let lines = AnswerNotes(answer: lastAnswer, documents: conversation.documents, style: notes.style)
         for line in lines.statistics(conversation.runtime) { notes.writeLine(line) }
+        for line in sampling.lines(style: notes.style) { notes.writeLine(line) }
         let runtime = conversation.runtime
         notes.writeLine(
             "  context \(FixedPoint.grouped(conversation.contextTokens)) of \(FixedPoint.grouped(runtime.contextTokens)) tokens, "
@@ -223,13 +319,11 @@ struct Chat {
         )
         + ["\"\"\" opens and closes a message of several lines; a backslash at a line's end continues it."]
 
-    private func report(_ error: any Error) {
+    private mutating func report(_ error: any Error) {
+        hasFailed = true
         progress.clear()
         notes.writeLine(ErrorReport(error, root: SoranjiCommand.self, style: notes.style).text)
     }
-
-    /// Ctrl-C while a prompt is read.
-    private struct Stopped: Error {}
 }
 
 /// What was said, for `/save`.
@@ -247,7 +341,7 @@ struct ChatTranscript {
         return lines.joined(separator: "\n")
     }
 
-    func save(to path: String, model: String) throws {
-        try AtomicFile.write(Array(markdown(model: model).utf8), to: path)
+    func save(to path: String, model: String, replacing: Bool) throws {
+        try AtomicFile.write(Array(markdown(model: model).utf8), to: path, replacing: replacing)
     }
 }

@@ -5,7 +5,7 @@ enum ChatCompletion {
     /// Whole lines that may follow from `text`, sorted.
     static func lines(for text: String) -> [String] {
         guard text.first == "/" else { return [] }
-        for command in ["/doc ", "/save "] where text.hasPrefix(command) {
+        for command in ["/doc ", "/save ", "/save! "] where text.hasPrefix(command) {
             return paths(for: String(text.dropFirst(command.count))).map { command + $0 }
         }
         return ChatInput.commands

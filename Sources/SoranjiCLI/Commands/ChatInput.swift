@@ -4,7 +4,11 @@ enum ChatInput: Equatable {
     case document(String)
     /// A new system prompt; nil shows the present one.
     case system(String?)
-    case save(String)
+    case save(String, replacing: Bool)
+    /// The last question anew.
+    case again
+    /// The last question and its answer taken back.
+    case undo
     case clear, stats, help, quit
     /// Nothing to do.
     case blank
@@ -15,7 +19,9 @@ enum ChatInput: Equatable {
     static let commands: [(name: String, argument: String, purpose: String)] = [
         ("/doc", "FILE", "add a document for the next questions"),
         ("/system", "TEXT", "tell the model about its task; without TEXT show what it was told"),
-        ("/save", "FILE", "write the conversation to a Markdown file"),
+        ("/regen", "", "answer the last question anew, with another seed"),
+        ("/undo", "", "take the last question and its answer back"),
+        ("/save", "FILE", "write the conversation to a new Markdown file; /save! replaces one that is there"),
         ("/clear", "", "forget the conversation and its documents"),
         ("/stats", "", "show figures of the last answer and how the experts were used"),
         ("/help", "", "show this list"),
@@ -38,7 +44,13 @@ enum ChatInput: Equatable {
         switch text[..<end] {
         case "/doc": self = argument.isEmpty ? .mistake("/doc needs a file") : .document(Self.unquoted(argument))
         case "/system": self = .system(argument.isEmpty ? nil : argument)
-        case "/save": self = argument.isEmpty ? .mistake("/save needs a file") : .save(Self.unquoted(argument))
+        case "/save", "/save!":
+            self =
+                argument.isEmpty
+                ? .mistake("/save needs a file")
+                : .save(Self.unquoted(argument), replacing: text[..<end] == "/save!")
+        case "/regen": self = .again
+        case "/undo": self = .undo
         case "/clear": self = .clear
         case "/stats": self = .stats
         case "/help", "/?": self = .help

@@ -36,17 +36,27 @@ struct ExpertsCommand: ParsableCommand {
             guard runtime.expertCount > 0 else {
                 throw Failure("\(runtime.modelName) is a dense model: it has no experts to choose")
             }
-            if let file {
-                try read(file, runtime, progress)
-                if let usage = runtime.expertUsage { return (usage, runtime.modelName) }
-            }
-            guard let usage = runtime.savedExpertUsage(), usage.total > 0 else {
+            if let file { try read(file, runtime, progress) }
+            let counted = file == nil ? runtime.savedExpertUsage() : runtime.expertUsage
+            guard let usage = counted, usage.total > 0 else {
                 throw Failure(
                     "no counts were saved for \(runtime.modelName) yet",
                     hint: "ask it something first, or give a text with --file"
                 )
             }
+            if let modality = modality?.rawValue, usage.total(modality: modality) == 0 {
+                throw Failure(
+                    "no choices by \(modality) tokens were counted for \(runtime.modelName)",
+                    hint: "what was counted: \(usage.modalities.joined(separator: ", "))"
+                )
+            }
             return (usage, runtime.modelName)
+        }
+
+        /// `model: 1,024 choices, text only`.
+        func heading(_ usage: ExpertUsage, _ model: String) -> String {
+            let total = Int(clamping: usage.total(modality: modality?.rawValue))
+            return "\(model): \(FixedPoint.count(total, "choice"))" + (modality.map { ", \($0.rawValue) only" } ?? "")
         }
 
         /// Sends a text through the model in pieces that fit the context.
@@ -84,12 +94,12 @@ struct ExpertsCommand: ParsableCommand {
         func run() throws {
             let (usage, model) = try selection.usage()
             if json {
-                Terminal.standardOutput.writeLine(usage.json.text(indented: true))
+                try Terminal.standardOutput.outputLine(usage.json.text(indented: true))
                 return
             }
-            Terminal.standardOutput.writeLine("\(model): \(FixedPoint.grouped(Int(clamping: usage.total))) choices")
+            try Terminal.standardOutput.outputLine(selection.heading(usage, model))
             for line in UsageTable(usage: usage, modality: selection.modality?.rawValue).lines() {
-                Terminal.standardOutput.writeLine(line)
+                try Terminal.standardOutput.outputLine(line)
             }
         }
     }
@@ -136,8 +146,7 @@ struct ExpertsCommand: ParsableCommand {
             let used = counts.indices.filter { counts[$0].contains { $0 > 0 } }
             let heatmap = Heatmap(
                 title: "How often each expert was chosen",
-                subtitle: "\(model): \(FixedPoint.grouped(Int(clamping: usage.total))) choices"
-                    + (modality.map { ", \($0) only" } ?? ""),
+                subtitle: selection.heading(usage, model),
                 rows: used.map { counts[$0] },
                 rowLabels: used.map(String.init),
                 valueName: "choices",

@@ -8,9 +8,11 @@ struct ImportCommand: ParsableCommand {
         abstract: "Make a bundle from a GGUF file or a Hugging Face folder.",
         discussion: """
             A bundle is a folder whose weights lie as the kernels read them, so that starting is only a map. \
-            Memory stays bounded by one tensor. An import that is interrupted leaves nothing under the bundle's name.
+            Memory stays bounded by one tensor. An import that is interrupted leaves nothing. Folders above the bundle that \
+            are missing are made.
 
-            Without --weights every matrix keeps the nearest type that loses nothing.
+            Without --weights every matrix keeps the nearest type that loses nothing; MXFP4 is kept only so, no other \
+            type is converted into it.
 
             Examples:
               soranji import model.gguf -o model.bundle
@@ -59,8 +61,7 @@ struct ImportCommand: ParsableCommand {
                 guard Interrupt.isRequested else { throw error }
                 progress.clear()
                 Terminal.standardError.writeLine("interrupted: nothing was made")
-                // As shells report a process that SIGINT ended.
-                throw ExitCode(130)
+                throw ExitStatus.interrupted
             }
         }
         progress.clear()

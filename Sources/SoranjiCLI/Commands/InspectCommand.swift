@@ -32,7 +32,7 @@ struct InspectCommand: ParsableCommand {
     func run() throws {
         let inspection = try Inspection(path: path ?? defaultPath())
         let text = json ? inspection.json.text(indented: true) : inspection.text(listsTensors: tensors)
-        Terminal.standardOutput.writeLine(text.trimmingWhitespace)
+        try Terminal.standardOutput.outputLine(text.trimmingWhitespace)
     }
 
     private func defaultPath() throws -> String {

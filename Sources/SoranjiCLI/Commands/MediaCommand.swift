@@ -34,13 +34,22 @@ struct MediaCommand: ParsableCommand {
     )
     var model: String?
 
-    @Option(help: ArgumentHelp("Frames per second. (default: the model's; 1 for --read)", valueName: "rate"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Frames per second. (default: the model's; 1 for --read)", valueName: "rate")
+    )
     var fps: Double?
 
-    @Option(help: ArgumentHelp("With --model: how many frames, evenly spread.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("With --model: how many frames, evenly spread.", valueName: "count")
+    )
     var frames: Int?
 
-    @Option(help: ArgumentHelp("With --model: most pixels of a picture or a frame.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("With --model: most pixels of a picture or a frame.", valueName: "count")
+    )
     var maxPixels: Int?
 
     @Flag(help: "With --model: without the sound of a clip.")
@@ -75,7 +84,7 @@ struct MediaCommand: ParsableCommand {
                 ([MediaReport(file.description).text] + (reading.map { [$0.text] } ?? [])
                 + (plan.isEmpty ? [] : [plan.dropFirst().joined(separator: "\n")])).joined(separator: "\n\n")
         }
-        Terminal.standardOutput.writeLine(text.trimmingWhitespace)
+        try Terminal.standardOutput.outputLine(text.trimmingWhitespace)
     }
 
     /// What `ask` would take of the file.
@@ -93,7 +102,7 @@ struct MediaCommand: ParsableCommand {
         }
         return try Runtime.mediaReceipt(
             [MediaInput(kind, path: path)],
-            bundleFolder: ModelLocator.bundleFolder(for: model) { _ in },
+            bundleFolder: ModelFolder.find(model, progress: ProgressBar()),
             options: options
         )
     }

@@ -1,44 +1,58 @@
-import ModelFiles
+import ArgumentParser
 import Soranji
 
 extension ModelFlags {
     /// Finds the bundle, importing the model first if need be, and maps it.
-    ///
-    /// - Parameter atLeast: tokens that the context must hold when the user named no size.
     func open(progress: ProgressBar) throws -> Runtime {
-        let folder = try bundleFolder(progress: progress)
+        let folder = try ModelFolder.find(model, progress: progress)
         var options = Runtime.Options()
         options.threadCount = threads ?? 0
         options.contextTokens = context?.tokens
         options.cacheElement = cacheType
-        return try Runtime(bundleFolder: folder, options: options)
+        let runtime = try Runtime(bundleFolder: folder, options: options)
+        let trained = runtime.trainedContextTokens
+        if let context, context.tokens > trained {
+            let style = Terminal.standardError.style
+            Terminal.standardError.writeLine(
+                style.bold(style.yellow("warning:"))
+                    + " --context \(context.tokens) is more than the \(FixedPoint.count(trained, "token")) that "
+                    + "\(runtime.modelName) was trained for; beyond them its answers may make no sense"
+            )
+        }
+        return runtime
     }
+}
 
-    /// The bundle behind `--model`; a checkpoint is imported into the cache folder, once.
-    func bundleFolder(progress: ProgressBar) throws -> String {
+/// The bundle behind `--model`.
+enum ModelFolder {
+    /// A checkpoint is imported into the cache folder, once. Ctrl-C ends an import, which leaves nothing then.
+    ///
+    /// - Parameter model: a bundle or checkpoint; nil for the default model.
+    static func find(_ model: String?, progress: ProgressBar) throws -> String {
         defer { progress.clear() }
         var isAnnounced = false
-        return try ModelLocator.bundleFolder(for: model) { step in
-            if !isAnnounced {
-                isAnnounced = true
-                Terminal.standardError.writeLine(
-                    "importing \(model ?? "the default model") into the cache folder, once"
-                )
+        return try Interrupt.watch { () throws -> String in
+            do {
+                return try ModelLocator.bundleFolder(for: model, isCancelled: { Interrupt.isRequested }) { step in
+                    if !isAnnounced {
+                        isAnnounced = true
+                        Terminal.standardError.writeLine(
+                            "importing \(model ?? "the default model") into the cache folder, once"
+                        )
+                    }
+                    progress.update("importing", completed: step.doneBytes, total: step.totalBytes, unit: .bytes)
+                }
+            } catch {
+                guard Interrupt.isRequested else { throw error }
+                progress.clear()
+                Terminal.standardError.writeLine("interrupted: nothing was made")
+                throw ExitStatus.interrupted
             }
-            progress.update("importing", completed: step.doneBytes, total: step.totalBytes, unit: .bytes)
         }
     }
 }
 
 extension Runtime {
-    /// What people call the model: the file or folder that it was imported from, else the bundle folder's name.
-    var modelName: String {
-        let source = (try? Bundle(path: bundleFolder))?.manifest.provenance.source ?? ""
-        return [source, bundleFolder].lazy
-            .compactMap { $0.split(separator: "/").last.map(String.init) }
-            .first ?? bundleFolder
-    }
-
     /// Adds this run's expert choices to the saved ones. They are a help, so a full disk does not fail the command.
     func keepExpertUsage() {
         do {

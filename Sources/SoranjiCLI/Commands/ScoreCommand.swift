@@ -31,7 +31,7 @@ struct ScoreCommand: ParsableCommand {
     @Option(
         name: [.short, .long],
         help: ArgumentHelp(
-            "A text to score; '-' is standard input. A newline at its end is left out.",
+            "A UTF-8 text to score; '-' is standard input. A newline at its end is left out.",
             valueName: "file"
         ),
         completion: .file()
@@ -39,12 +39,16 @@ struct ScoreCommand: ParsableCommand {
     var file: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("Score in windows of this many tokens.", valueName: "tokens"),
         transform: TokenCount.parse
     )
     var window: TokenCount?
 
-    @Option(help: ArgumentHelp("Also show the likeliest tokens at every position.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Also show the likeliest tokens at every position.", valueName: "count")
+    )
     var top: Int = 0
 
     @Option(
@@ -74,26 +78,37 @@ struct ScoreCommand: ParsableCommand {
         defer { progress.clear() }
         let runtime = try model.open(progress: progress)
         let (tokens, begin) = try input(runtime)
+        if tokens.isEmpty { throw Failure("there is nothing to score: the text is empty") }
+        // The first token has none before it, but may be wanted for what follows it.
+        if tokens.count < 2, top == 0, logits == nil { throw RuntimeError.tooFewTokens(tokens.count, needed: 2) }
         defer { runtime.keepExpertUsage() }
         if let window = window?.tokens {
             let score = try runtime.score(tokens: tokens, window: window, beginToken: begin) { done, _ in
                 progress.update("scoring", completed: done, total: tokens.count, unit: .tokens)
             }
             progress.clear()
-            show(score, runtime, tokenCount: tokens.count, windows: tokens.count / window)
+            try show(score, runtime, tokenCount: tokens.count, windows: tokens.count / window)
             return
         }
         let score = try whole(tokens, runtime, progress)
         progress.clear()
-        show(score, runtime, tokenCount: tokens.count, windows: nil)
+        guard score.scoredTokens > 0 || top > 0 || logits != nil else {
+            throw Failure("there is nothing to score: all tokens but the first stand for media")
+        }
+        try show(score, runtime, tokenCount: tokens.count, windows: nil)
     }
 
     /// The tokens, and what begins every text for this model, if anything does.
     private func input(_ runtime: Runtime) throws -> (tokens: [Int32], begin: Int32?) {
         if let tokens { return (tokens, nil) }
-        var bytes = try DocumentReader().contents(of: file ?? "-")
+        guard let tokenizer = runtime.tokenizer else {
+            throw Failure(
+                RuntimeError.noTokenizer(runtime.modelName).description,
+                hint: "give token ids with --tokens, or import the model again with its tokenizer"
+            )
+        }
+        var bytes = try DocumentReader().utf8(of: file ?? "-")
         if bytes.last == 0x0A { bytes.removeLast() }
-        let tokenizer = try TokenizerAccess.require(runtime)
         let tokens = tokenizer.encode(bytes, addingSpecialTokens: true, parsingSpecialTokens: false)
         // Models that close texts with a token are not scored on it.
         let begin = tokenizer.encode([], addingSpecialTokens: true, parsingSpecialTokens: false).first
@@ -103,7 +118,7 @@ struct ScoreCommand: ParsableCommand {
     private func whole(_ tokens: [Int32], _ runtime: Runtime, _ progress: ProgressBar) throws -> Score {
         guard tokens.count <= runtime.contextTokens else {
             throw Failure(
-                "the text has \(FixedPoint.grouped(tokens.count)) tokens, but the context holds "
+                "the text has \(FixedPoint.count(tokens.count, "token")), but the context holds "
                     + FixedPoint.grouped(runtime.contextTokens),
                 hint: "use --window 512, which scores a text of any length"
             )
@@ -128,28 +143,28 @@ struct ScoreCommand: ParsableCommand {
 
     // MARK: Output
 
-    private func show(_ score: Score, _ runtime: Runtime, tokenCount: Int, windows: Int?) {
+    private func show(_ score: Score, _ runtime: Runtime, tokenCount: Int, windows: Int?) throws {
         let output = Terminal.standardOutput
         if json {
-            output.writeLine(report(score, runtime, tokenCount, windows).text(indented: true))
+            try output.outputLine(report(score, runtime, tokenCount, windows).text(indented: true))
             return
         }
         if top > 0 || tokens != nil {
-            for line in TextTable.lines(rows(score, runtime), rightAligned: [0, 1, 2]) { output.writeLine(line) }
+            for line in TextTable.lines(rows(score, runtime), rightAligned: [0, 1, 2]) { try output.outputLine(line) }
         }
-        output.writeLine(
+        try output.outputLine(
             "tokens       \(FixedPoint.grouped(tokenCount)), of which \(FixedPoint.grouped(score.scoredTokens)) scored"
         )
-        if let windows { output.writeLine("windows      \(FixedPoint.grouped(windows))") }
+        if let windows { try output.outputLine("windows      \(FixedPoint.grouped(windows))") }
         if score.scoredTokens > 0 {
             let mean = score.totalLogProbability / Double(score.scoredTokens)
-            output.writeLine(
+            try output.outputLine(
                 "log-prob     \(FixedPoint.text(score.totalLogProbability, places: 4)), \(FixedPoint.text(mean, places: 4)) per token"
             )
-            output.writeLine("perplexity   \(FixedPoint.text(score.perplexity, places: 4))")
+            try output.outputLine("perplexity   \(FixedPoint.text(score.perplexity, places: 4))")
         }
-        output.writeLine("time         \(FixedPoint.duration(score.seconds))")
-        for line in MediaReceiptText(score.media, style: output.style).lines { output.writeLine(line) }
+        try output.outputLine("time         \(FixedPoint.duration(score.seconds))")
+        for line in MediaReceiptText(score.media, style: output.style).lines { try output.outputLine(line) }
     }
 
     private func rows(_ score: Score, _ runtime: Runtime) -> [[String]] {

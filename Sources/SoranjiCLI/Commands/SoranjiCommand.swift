@@ -12,11 +12,12 @@ struct SoranjiCommand: ParsableCommand {
               soranji chat --model model.gguf
 
             Models that are not bundles yet are imported once, into $SORANJI_CACHE, else $XDG_CACHE_HOME/soranji, else \
-            ~/.cache/soranji. Exit codes: 0 done, 1 failed, 2 wrong command line.
+            ~/.cache/soranji; "soranji models" lists and removes them. Exit codes: 0 done, 1 failed, 2 wrong command line.
             """,
         version: SoranjiVersion.current,
         subcommands: [
             AskCommand.self, ChatCommand.self, TokenizeCommand.self, InspectCommand.self, ImportCommand.self,
+            ModelsCommand.self,
             ExpertsCommand.self, MediaCommand.self, ScoreCommand.self, TranscribeCommand.self, BenchCommand.self,
         ]
     )

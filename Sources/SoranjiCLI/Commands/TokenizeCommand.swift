@@ -17,7 +17,7 @@ struct TokenizeCommand: ParsableCommand {
             """
     )
 
-    @OptionGroup(title: "Model") var model: ModelFlags
+    @OptionGroup(title: "Model") var model: ModelName
 
     @Option(
         name: [.short, .long],
@@ -57,7 +57,7 @@ struct TokenizeCommand: ParsableCommand {
     }
 
     func run() throws {
-        let folder = try model.bundleFolder(progress: ProgressBar())
+        let folder = try ModelFolder.find(model.model, progress: ProgressBar())
         let tokenizer = try TokenizerAccess.load(folder: folder)
         let input = try inputBytes()
         if decode {
@@ -65,13 +65,13 @@ struct TokenizeCommand: ParsableCommand {
             if let wrong = tokens.first(where: { $0 < 0 || Int($0) >= tokenizer.vocabularySize }) {
                 throw Failure("token \(wrong) is not in the vocabulary of \(tokenizer.vocabularySize)")
             }
-            Terminal.standardOutput.writeLine(tokenizer.decode(tokens, skippingSpecialTokens: false))
+            try Terminal.standardOutput.outputLine(tokenizer.decode(tokens, skippingSpecialTokens: false))
             return
         }
         if count || ids {
             let tokens = tokenizer.encode(input, addingSpecialTokens: special, parsingSpecialTokens: parseSpecial)
             let list = tokens.map(String.init).joined(separator: ",")
-            Terminal.standardOutput.writeLine(count ? "\(tokens.count)" : list)
+            try Terminal.standardOutput.outputLine(count ? "\(tokens.count)" : list)
             return
         }
         guard let text = String(validating: input, as: UTF8.self) else {
@@ -87,12 +87,12 @@ struct TokenizeCommand: ParsableCommand {
                 ]
             }
             let report: JSON = ["count": .integer(Int64(tokens.count)), "tokens": .array(tokens)]
-            Terminal.standardOutput.writeLine(report.text(indented: true))
+            try Terminal.standardOutput.outputLine(report.text(indented: true))
             return
         }
         let rows = encoded.tokens.map { ["\($0)", TokenText.quoted(tokenizer.tokenBytes($0) ?? [])] }
-        for line in TextTable.lines(rows, rightAligned: [0]) { Terminal.standardOutput.writeLine(line) }
-        Terminal.standardError.writeLine("\(encoded.tokens.count) tokens")
+        for line in TextTable.lines(rows, rightAligned: [0]) { try Terminal.standardOutput.outputLine(line) }
+        Terminal.standardError.writeLine(FixedPoint.count(encoded.tokens.count, "token"))
     }
 
     private func inputBytes() throws -> [UInt8] {
@@ -130,12 +130,12 @@ enum TokenText {
 enum TokenizerAccess {
     static func load(folder: String) throws -> Tokenizer {
         let bundle = try Bundle(path: folder)
-        guard bundle.manifest.hasVocabulary else { throw RuntimeError.noTokenizer(folder) }
+        guard bundle.manifest.hasVocabulary else { throw RuntimeError.noTokenizer(bundle.modelName) }
         return try Tokenizer.load(folder: folder)
     }
 
     static func require(_ runtime: Runtime) throws -> Tokenizer {
-        guard let tokenizer = runtime.tokenizer else { throw RuntimeError.noTokenizer(runtime.bundleFolder) }
+        guard let tokenizer = runtime.tokenizer else { throw RuntimeError.noTokenizer(runtime.modelName) }
         return tokenizer
     }
 }

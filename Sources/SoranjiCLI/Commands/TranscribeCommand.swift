@@ -79,10 +79,7 @@ struct TranscribeCommand: ParsableCommand {
         let sound = try ClipSound(path: file)
         let progress = ProgressBar()
         defer { progress.clear() }
-        let folder = try ModelLocator.bundleFolder(for: model) { step in
-            progress.update("importing", completed: step.doneBytes, total: step.totalBytes, unit: .bytes)
-        }
-        progress.clear()
+        let folder = try ModelFolder.find(model, progress: progress)
         let transcriber = try Transcriber(bundleFolder: folder, threadCount: threads ?? 0)
         var options = Transcriber.Options()
         options.language = language
@@ -100,7 +97,7 @@ struct TranscribeCommand: ParsableCommand {
                     // Plain text comes as it is understood.
                     if format == .txt {
                         let part = Transcript(language: nil, duration: total, segments: segments)
-                        Terminal.standardOutput.write(part.formatted(.txt, timestamps: timestamps))
+                        try Terminal.standardOutput.output(part.formatted(.txt, timestamps: timestamps))
                     }
                     progress.update("listening", completed: Int(seconds), total: Int(total), unit: .steps)
                 }
@@ -109,7 +106,7 @@ struct TranscribeCommand: ParsableCommand {
             return result
         }
         progress.clear()
-        if format != .txt { Terminal.standardOutput.write(transcript.formatted(format)) }
+        if format != .txt { try Terminal.standardOutput.output(transcript.formatted(format)) }
         if isCut { throw Failure("stopped by Ctrl-C; the text is complete up to the last whole window") }
     }
 }

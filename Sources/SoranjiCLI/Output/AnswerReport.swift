@@ -7,6 +7,7 @@ struct AnswerReport {
     var documents: [Document]
     var runtime: Runtime
     var question: String
+    var sampling: SamplingChoice?
 
     func json(includingExperts: Bool) -> JSON {
         let figures = answer.statistics
@@ -29,6 +30,7 @@ struct AnswerReport {
             object["media"] = answer.media.json
             object["moments"] = .array(answer.moments.map(moment))
         }
+        if let sampling { object["sampling"] = sampling.json }
         if includingExperts { object["experts"] = runtime.expertUsage?.json ?? .null }
         return .object(object)
     }
@@ -60,7 +62,9 @@ struct AnswerReport {
             ("title", .string(citation.documentTitle)),
             ("lines", [.integer(Int64(passage.lines.lowerBound)), .integer(Int64(passage.lines.upperBound))]),
         ])
-        if let page = passage.page { object["page"] = .integer(Int64(page)) }
+        if let pages = passage.pages {
+            object["pages"] = [.integer(Int64(pages.lowerBound)), .integer(Int64(pages.upperBound))]
+        }
         object["bytes"] = [.integer(Int64(passage.bytes.lowerBound)), .integer(Int64(passage.bytes.upperBound))]
         object["share"] = .number(citation.share)
         object["excerpt"] = .string(passage.excerpt)
@@ -102,14 +106,22 @@ struct AnswerNotes {
     /// `handbook.md:12-14`, as editors and compilers write it; pages before lines where there are any.
     private func place(_ source: String, _ passage: Passage) -> String {
         let name = source == "-" ? "standard input" : source
-        let lines =
-            passage.lines.count == 1
-            ? "\(passage.lines.lowerBound)" : "\(passage.lines.lowerBound)-\(passage.lines.upperBound)"
-        return passage.page.map { "\(name), page \($0)" } ?? "\(name):\(lines)"
+        func text(_ range: ClosedRange<Int>) -> String {
+            range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)"
+        }
+        guard let pages = passage.pages else { return "\(name):\(text(passage.lines))" }
+        return "\(name), page\(pages.count == 1 ? "" : "s") \(text(pages))"
     }
 
-    func limit(_ tokens: Int) -> String {
-        style.yellow("The answer was ended after \(FixedPoint.grouped(tokens)) tokens; --max-tokens allows more.")
+    /// - Parameter tokens: the longest answer that was wanted; nil when only the context ends it.
+    func limit(_ tokens: Int?, contextTokens: Int) -> String {
+        guard let tokens else {
+            let context = FixedPoint.count(contextTokens, "token")
+            return style.yellow("The answer fills the context of \(context); --context can make it longer.")
+        }
+        return style.yellow(
+            "The answer was ended after \(FixedPoint.count(tokens, "token")); --max-tokens allows more."
+        )
     }
 
     func statistics(_ runtime: Runtime) -> [String] {
@@ -118,11 +130,11 @@ struct AnswerNotes {
         var lines = [
             "",
             style.bold("Figures:"),
-            "  prompt  \(FixedPoint.grouped(figures.promptTokens)) tokens, of which "
-                + "\(FixedPoint.grouped(figures.cachedTokens)) were cached",
-            "  read    \(FixedPoint.grouped(read)) tokens in \(FixedPoint.duration(figures.prefillSeconds)): "
+            "  prompt  \(FixedPoint.count(figures.promptTokens, "token")), of which "
+                + "\(FixedPoint.grouped(figures.cachedTokens)) \(figures.cachedTokens == 1 ? "was" : "were") cached",
+            "  read    \(FixedPoint.count(read, "token")) in \(FixedPoint.duration(figures.prefillSeconds)): "
                 + "\(FixedPoint.text(figures.prefillTokensPerSecond, places: 1)) tokens/s",
-            "  wrote   \(FixedPoint.grouped(figures.answerTokens)) tokens in "
+            "  wrote   \(FixedPoint.count(figures.answerTokens, "token")) in "
                 + "\(FixedPoint.duration(figures.decodeSeconds)): "
                 + "\(FixedPoint.text(figures.decodeTokensPerSecond, places: 1)) tokens/s",
         ]

@@ -9,6 +9,8 @@ enum ExitStatus {
     static let failure: Int32 = 1
     /// The command line itself is wrong.
     static let usage: Int32 = 2
+    /// Ctrl-C, as shells report a process that SIGINT ended.
+    static let interrupted = ExitCode(130)
 }
 
 /// Why a command cannot do its work, with what helps.

@@ -16,7 +16,7 @@ struct MediaReceiptText {
         var lines = ["", style.bold("Media:")]
         for entry in receipt.entries { lines += self.lines(entry) }
         if receipt.entries.count > 1 {
-            lines.append("  together  \(FixedPoint.grouped(receipt.tokens)) tokens")
+            lines.append("  together  \(FixedPoint.count(receipt.tokens, "token"))")
         }
         return lines
     }

@@ -18,7 +18,7 @@ struct UsageTable {
                 "\(expert) (\(FixedPoint.text(100 * Double(counts[expert]) / Double(sum), places: 1))%)"
             }
             rows.append([
-                "\(layer)", FixedPoint.text(usage.evenness(layer: layer), places: 3),
+                "\(layer)", FixedPoint.text(usage.evenness(layer: layer, modality: modality), places: 3),
                 "\(counts.count { $0 == 0 }) of \(counts.count)", shares.joined(separator: ", "),
             ])
         }

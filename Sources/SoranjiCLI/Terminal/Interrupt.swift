@@ -1,6 +1,9 @@
 import Glibc
 import Synchronization
 
+/// Ctrl-C before the first word of an answer.
+struct Stopped: Error {}
+
 /// Ctrl-C as a request that long work looks at, instead of the end of the process.
 enum Interrupt {
     private static let count = Atomic(0)

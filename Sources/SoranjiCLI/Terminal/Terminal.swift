@@ -22,25 +22,75 @@ struct Terminal: Sendable {
         Style(isEnabled: Style.isWanted(isTerminal: isTerminal, variable: UserFolders.variable))
     }
 
-    /// Writes text at once, past the C library's buffer, so that every token is seen when it comes.
-    func write(_ text: String) {
+    /// Writes notes and drawings, at once. Where they cannot be written there is nobody left to tell.
+    func write(_ text: String) { _ = send(text) }
+
+    func writeLine(_ text: String = "") { write(text + "\n") }
+
+    /// Writes what a command was asked for, at once: losing some of it is a failure of the command.
+    func output(_ text: String) throws(OutputError) {
+        let code = send(text)
+        guard code == 0 else { throw OutputError(code: code) }
+    }
+
+    func outputLine(_ text: String = "") throws(OutputError) { try output(text + "\n") }
+
+    /// Past the C library's buffer, so that every token is seen when it comes.
+    ///
+    /// - Returns: 0, or `errno`.
+    private func send(_ text: String) -> Int32 {
         var text = text
-        text.withUTF8 { bytes in
+        return text.withUTF8 { bytes -> Int32 in
             var offset = 0
             while offset < bytes.count {
                 let rest = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[offset...])
                 let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
                 if written > 0 {
                     offset += written
+                } else if written == 0 {
+                    return EIO
                 } else if errno != EINTR {
-                    // A closed output: there is nobody left to tell.
-                    return
+                    return errno
                 }
             }
+            return 0
         }
     }
+}
 
-    func writeLine(_ text: String = "") { write(text + "\n") }
+/// Standard output takes no more.
+struct OutputError: HintedError, Equatable {
+    /// The value of `errno`.
+    var code: Int32
+
+    /// Whoever read the output has seen enough, as `head` has: no reason to complain.
+    var isClosedPipe: Bool { code == EPIPE }
+
+    var description: String { "cannot write to standard output: \(String(cString: strerror(code)))" }
+
+    var hint: String? { code == ENOSPC || code == EDQUOT ? "free some disk space" : nil }
+}
+
+/// Standard input, output and error as other programs expect them.
+enum StandardStreams {
+    /// Streams that were closed before the start are taken up by `/dev/null`, opened the wrong way round: else the next
+    /// file that is opened would become one of them, and text for people would go into it. A pipe that is closed later
+    /// is an error of the write, not the silent end of the process.
+    static func prepare() {
+        for (stream, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
+        where fcntl(stream, F_GETFD) == -1 {
+            // The lowest free number is the one that is missing.
+            _ = open("/dev/null", mode)
+        }
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Ends the process as a closed pipe ends it by default, without a message.
+    static func endByClosedPipe() -> Never {
+        signal(SIGPIPE, SIG_DFL)
+        raise(SIGPIPE)
+        exit(128 + SIGPIPE)
+    }
 }
 
 /// Escape sequences for emphasis, or nothing where they are not wanted.

@@ -140,7 +140,7 @@ struct TranscriberTests {
             #expect(error?.description.contains(key) == true)
         }
         let mute = try Model(tokenizes: false)
-        #expect(throws: RuntimeError.noTokenizer(mute.bundle)) { try Transcriber(bundleFolder: mute.bundle) }
+        #expect(throws: RuntimeError.noTokenizer("checkpoint")) { try Transcriber(bundleFolder: mute.bundle) }
         let error = #expect(throws: SpeechError.self) { try Runtime(bundleFolder: mute.bundle) }
         #expect(error?.hint?.contains("transcribe") == true)
     }
