@@ -5,56 +5,6 @@ import Testing
 @testable import Soranji
 @testable import SoranjiCLI
 
-/// The built program, run as a person runs it, with a cache and state folder of its own.
-private final class Program {
-    let folder: String
-
-    init() throws {
-        var template = Array("/tmp/soranji-cli-XXXXXX".utf8CString)
-        folder = try #require(mkdtemp(&template).map { String(cString: $0) })
-    }
-
-    deinit { _ = try? Subprocess.run("rm", ["-r", folder], input: [], timeout: 30, maximumOutput: 100) }
-
-    struct Result {
-        var output: String
-        var errors: String
-        var status: Int32
-    }
-
-    /// The program lies beside the test bundle.
-    static let path: String = {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = buffer.withUnsafeMutableBytes { $0.baseAddress.map { readlink("/proc/self/exe", $0, 4096) } ?? 0 }
-        let executable = String(decoding: buffer[..<max(count, 0)], as: UTF8.self)
-        return String(executable[..<(executable.lastIndex(of: "/") ?? executable.startIndex)]) + "/soranji"
-    }()
-
-    func run(_ arguments: [String], input: String = "") throws -> Result {
-        let environment = [
-            "SORANJI_CACHE=\(folder)/cache", "XDG_STATE_HOME=\(folder)/state", "HOME=\(folder)", "COLUMNS=80",
-        ]
-        let output = try Subprocess.run(
-            "env",
-            environment + [Self.path] + arguments,
-            input: Array(input.utf8),
-            timeout: 300,
-            maximumOutput: 64 << 20
-        )
-        return Result(
-            output: String(decoding: output.standardOutput, as: UTF8.self),
-            errors: String(decoding: output.standardError, as: UTF8.self),
-            status: output.status
-        )
-    }
-
-    func json(_ arguments: [String], input: String = "") throws -> JSON {
-        let result = try run(arguments, input: input)
-        #expect(result.status == 0, "\(result.errors)")
-        return try JSON.parse(result.output)
-    }
-}
-
 /// A checkpoint with experts and without a tokenizer, from the tests of the models.
 private let checkpoint: String = {
     let tests = String(#filePath.split(separator: "/CLITests/")[0])
@@ -337,6 +287,9 @@ struct ChatInputTests {
     @Test(arguments: [
         ("", ChatInput.blank), ("  \n", .blank), (" hi there ", .question("hi there")),
         ("/doc a b.pdf", .document("a b.pdf")),
+        ("/video a b.mp4", .media(MediaInput(.video, path: "a b.mp4"))),
+        ("/audio 'x.wav'", .media(MediaInput(.audio, path: "x.wav"))),
+        ("/image p.png", .media(MediaInput(.image, path: "p.png"))), ("/image", .mistake("/image needs a file")),
         ("/doc \"a b.pdf\"", .document("a b.pdf")), ("/doc", .mistake("/doc needs a file")), ("/system", .system(nil)),
         ("/system be brief", .system("be brief")), ("/save x.md", .save("x.md")), ("/clear", .clear),
         ("/stats", .stats),
@@ -354,5 +307,9 @@ struct ChatInputTests {
         #expect(ChatCompletion.lines(for: "hello").isEmpty)
         #expect(ChatCompletion.lines(for: "/doc /et").contains("/doc /etc/"))
         #expect(ChatCompletion.lines(for: "/doc /nonexistent/x").isEmpty)
+        for command in ["/video", "/audio", "/image"] {
+            #expect(ChatCompletion.lines(for: command) == [command + " "])
+            #expect(ChatCompletion.lines(for: command + " /et").contains(command + " /etc/"))
+        }
     }
 }

@@ -5,21 +5,24 @@ import Soranji
 struct ChatCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
-        abstract: "Talk with a model, about documents or not.",
+        abstract: "Talk with a model, about documents, clips, recordings and pictures or nothing of them.",
         discussion: """
-            Commands in the chat: /doc FILE, /system TEXT, /save FILE, /clear, /stats, /help, /quit. \
+            Commands in the chat: /doc FILE, /video FILE, /audio FILE, /image FILE, /system TEXT, /save FILE, /clear, /stats, /help, /quit. \
             A backslash at a line's end continues the message, and \"\"\" opens and closes one of several lines. \
             Ctrl-C stops an answer or drops the line; on an empty line it leaves, as Ctrl-D does. \
             Lines are kept in $XDG_STATE_HOME/soranji/history; one that begins with a space is not.
 
             Examples:
               soranji chat --model model.gguf --doc handbook.md
+              soranji chat --model omni --video clip.mp4
               printf 'first question\\nsecond question\\n' | soranji chat
             """
     )
 
     @OptionGroup(title: "Model") var model: ModelFlags
     @OptionGroup(title: "Sampling") var sampling: SamplingFlags
+
+    @OptionGroup(title: "Media") var media: MediaFlags
 
     @Option(
         name: [.short, .customLong("doc")],
@@ -46,12 +49,15 @@ struct ChatCommand: ParsableCommand {
         let conversation = Conversation(runtime: runtime)
         conversation.systemPrompt = system
         for document in read { conversation.add(document) }
+        conversation.mediaOptions = media.options
         var chat = Chat(
             conversation: conversation,
             maximumTokens: sampling.maxTokens,
             sampling: sampling.options,
             showsSources: sources
         )
+        // Before anything is asked, so that a file that cannot be used ends the command.
+        try media.inputs.forEach { try chat.add($0) }
         chat.run()
     }
 }
@@ -127,8 +133,18 @@ struct Chat {
         do {
             switch input {
             case .blank: break
-            case .question(let question): try answer(question)
+            case .question(let question):
+                do {
+                    try answer(question)
+                } catch  where !conversation.pendingMedia.isEmpty {
+                    // Else the same files would stand in the way of every question that follows.
+                    let names = conversation.pendingMedia.map(\.name).joined(separator: ", ")
+                    conversation.removePendingMedia()
+                    report(error)
+                    notes.writeLine(notes.style.yellow("Taken out again: \(names)."))
+                }
             case .document(let path): try addDocument(path)
+            case .media(let input): try add(input)
             case .system(let text?):
                 conversation.systemPrompt = text
                 notes.writeLine("The next questions are asked with this system prompt.")
@@ -140,7 +156,7 @@ struct Chat {
                 conversation.clear()
                 transcript = ChatTranscript()
                 lastAnswer = nil
-                notes.writeLine("Conversation and documents are forgotten.")
+                notes.writeLine("Conversation, documents and media are forgotten.")
             case .stats: showStatistics()
             case .help: for line in Self.help { notes.writeLine(line) }
             case .mistake(let text): report(Failure(text))
@@ -172,6 +188,10 @@ struct Chat {
                         progress.clear()
                         answerOutput.write(piece)
                         return !Interrupt.isRequested
+                    },
+                    onMedia: { entry in
+                        if Interrupt.isRequested { throw Stopped() }
+                        progress.update(entry)
                     }
                 )
             } catch is Stopped {
@@ -189,13 +209,28 @@ struct Chat {
         let lines = AnswerNotes(answer: answer, documents: conversation.documents, style: notes.style)
         if answer.reason == .tokenLimit { notes.writeLine(lines.limit(maximumTokens)) }
         if answer.reason == .cancelled { notes.writeLine(notes.style.yellow("Stopped.")) }
-        if showsSources { for line in lines.sources() { notes.writeLine(line) } }
+        if showsSources { for line in lines.sources() + lines.moments() { notes.writeLine(line) } }
         output.writeLine()
     }
 
+    /// A path as a shell would read it.
+    private static func expanded(_ path: String) -> String {
+        guard path.hasPrefix("~/"), let home = UserFolders.variable("HOME") else { return path }
+        return home + path.dropFirst()
+    }
+
+    /// Adds a clip, a recording or a picture, and tells what the next question will take of it. Only headers are read.
+    mutating func add(_ given: MediaInput) throws {
+        let input = MediaInput(given.kind, path: Self.expanded(given.path))
+        let receipt = try conversation.runtime.mediaReceipt([input], options: conversation.mediaOptions)
+        conversation.add(input)
+        transcript.documents.append(input.path)
+        notes.writeLine("Added \(input.name) for the next question:")
+        for line in MediaReceiptText(receipt, style: notes.style).lines.dropFirst(2) { notes.writeLine(line) }
+    }
+
     private mutating func addDocument(_ path: String) throws {
-        var path = path
-        if path.hasPrefix("~/"), let home = UserFolders.variable("HOME") { path = home + path.dropFirst() }
+        let path = Self.expanded(path)
         if path == "-" { throw Failure("standard input is the conversation, so it cannot be a document") }
         let document = try DocumentReader().read(path)
         conversation.add(document)
