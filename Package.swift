@@ -127,15 +127,24 @@ let package = Package(
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
+        // Tiny models that see and hear, and files that decode to exactly what was put in.
+        .target(
+            name: "MediaFixtures",
+            dependencies: ["JSONText", "Soranji"],
+            path: "Tests/Support/MediaFixtures",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "SoranjiTests",
-            dependencies: ["Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji"],
+            dependencies: [
+                "Experts", "JSONText", "KVCache", "Media", "MediaFixtures", "ModelFiles", "Models", "Soranji",
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
             name: "CLITests",
             dependencies: [
-                "JSONText", "Soranji", "SoranjiCLI",
+                "JSONText", "MediaFixtures", "ModelFiles", "Soranji", "SoranjiCLI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings

@@ -63,6 +63,9 @@ public final class Conversation {
     /// Adds a picture, a recording or a clip for the next question; the order is kept.
     public func add(_ media: MediaInput) { pendingMedia.append(media) }
 
+    /// Takes out what ``add(_:)-(MediaInput)`` added since the last question that was answered.
+    public func removePendingMedia() { pendingMedia = [] }
+
     /// Forgets messages, documents and media; the system prompt stays.
     public func clear() {
         messages = []

@@ -276,6 +276,9 @@ struct ChatInputTests {
     @Test(arguments: [
         ("", ChatInput.blank), ("  \n", .blank), (" hi there ", .question("hi there")),
         ("/doc a b.pdf", .document("a b.pdf")),
+        ("/video a b.mp4", .media(MediaInput(.video, path: "a b.mp4"))),
+        ("/audio 'x.wav'", .media(MediaInput(.audio, path: "x.wav"))),
+        ("/image p.png", .media(MediaInput(.image, path: "p.png"))), ("/image", .mistake("/image needs a file")),
         ("/doc \"a b.pdf\"", .document("a b.pdf")), ("/doc", .mistake("/doc needs a file")), ("/system", .system(nil)),
         ("/system be brief", .system("be brief")), ("/save x.md", .save("x.md", replacing: false)),
         ("/save! x.md", .save("x.md", replacing: true)),
@@ -295,5 +298,9 @@ struct ChatInputTests {
         #expect(ChatCompletion.lines(for: "hello").isEmpty)
         #expect(ChatCompletion.lines(for: "/doc /et").contains("/doc /etc/"))
         #expect(ChatCompletion.lines(for: "/doc /nonexistent/x").isEmpty)
+        for command in ["/video", "/audio", "/image"] {
+            #expect(ChatCompletion.lines(for: command) == [command + " "])
+            #expect(ChatCompletion.lines(for: command + " /et").contains(command + " /etc/"))
+        }
     }
 }

@@ -76,6 +76,14 @@ final class Decoder {
         damagedPackets += 1
     }
 
+    /// Whether packets from here on are decoded only where other frames lean on them.
+    ///
+    /// What is left out is shown nowhere else, so the frames that come out are the same as without.
+    var skipsUnreferenced: Bool {
+        get { context?.pointee.skip_frame == AVDISCARD_NONREF }
+        set { context?.pointee.skip_frame = newValue ? AVDISCARD_NONREF : AVDISCARD_DEFAULT }
+    }
+
     /// Forgets everything before a jump.
     func flush() {
         avcodec_flush_buffers(context)

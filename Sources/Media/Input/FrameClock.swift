@@ -55,6 +55,12 @@ struct FrameClock {
         return seconds
     }
 
+    /// When a packet's frame begins to be shown; nil where the packet does not tell.
+    func seconds(of packet: UnsafeMutablePointer<AVPacket>) -> Double? {
+        let stamp = packet.pointee.pts
+        return stamp != sk_av_no_timestamp() && unit > 0 ? timeBase.seconds(stamp) - origin : nil
+    }
+
     /// How long a frame is shown.
     func duration(of frame: UnsafeMutablePointer<AVFrame>) -> Double {
         let duration = Double(sk_av_frame_duration(frame)) * unit

@@ -12,7 +12,8 @@ package final class FrameReader {
     package struct Options: Sendable {
         /// Leaves the frames as they are stored: not turned upright, pixels not made square.
         package var isAsCoded = false
-        /// Whether it may jump to key frames; without, every frame is decoded.
+        /// Whether it may jump to key frames, and leave out frames that neither are wanted nor help others; without, every
+        /// frame is decoded.
         package var mayJump = true
 
         package init() {}
@@ -47,6 +48,14 @@ package final class FrameReader {
     private var orientation: Orientation = .upright
     private var damageBefore = 0
     private(set) var canJump: Bool
+    /// Whether frames before the wanted one that no other leans on are left out.
+    private var maySkip: Bool
+    /// The latest time of a packet that was left out.
+    private var latestSkipped = -Double.infinity
+    /// The latest time of any packet since the last jump.
+    private var latestPacket = -Double.infinity
+    /// The wanted time while walking to it.
+    private var walkGoal = -Double.infinity
     /// Seconds that must lie between two wanted frames before a jump is tried without an index.
     private var widestWalk = 4.0
 
@@ -87,6 +96,7 @@ package final class FrameReader {
         }
         cursor = FrameCursor(schedule, countTimes: countTimes)
         canJump = options.mayJump && FrameClock.canSeek(demuxer)
+        maySkip = canJump
         demuxer.select(stream)
     }
 
@@ -143,7 +153,13 @@ package final class FrameReader {
             )
         }
         guard let image = currentImage else { return nil }
-        return TimedFrame(seconds: current.seconds, requestedSeconds: requested, image: image)
+        let end = current.seconds + clock.duration(of: current.frame.pointer)
+        return TimedFrame(
+            seconds: current.seconds,
+            requestedSeconds: requested,
+            secondsAfterEnd: upcoming == nil && hasEnded ? max(0, (requested ?? 0) - end) : 0,
+            image: image
+        )
     }
 
     /// The end, which is an error when nothing came before it.
@@ -157,13 +173,39 @@ package final class FrameReader {
     /// Makes the frame at a time the current one; false when there is no frame at all.
     private func walk(to seconds: Double) throws(MediaError) -> Bool {
         if canJump { try jump(near: seconds) }
+        walkGoal = seconds
+        defer { walkGoal = -.infinity }
+        try stepOn(to: seconds)
+        if maySkip, latestSkipped > (current?.seconds ?? -.infinity) {
+            // Frames come at uneven times, and the one on the screen was left out: from here on all are decoded.
+            maySkip = false
+            try restart()
+            if canJump { try jump(near: seconds) }
+            try stepOn(to: seconds)
+        }
+        return current != nil
+    }
+
+    private func stepOn(to seconds: Double) throws(MediaError) {
         if current == nil {
-            guard try step() else { return false }
+            guard try step() else { return }
         }
         while try lookAhead(), let upcoming, upcoming.seconds <= seconds + clock.tolerance {
             guard try step() else { break }
         }
-        return current != nil
+    }
+
+    /// Whether a packet's frame is over before the wanted time, as far as the usual length of a frame tells.
+    private func isOver(_ packet: UnsafeMutablePointer<AVPacket>) -> Bool {
+        guard maySkip, walkGoal.isFinite, clock.isContinuous, let begin = clock.seconds(of: packet) else {
+            return false
+        }
+        // More than frames out of order: the times start again, and say nothing any more.
+        if begin < latestPacket - 1 { maySkip = false }
+        latestPacket = max(latestPacket, begin)
+        guard maySkip, begin + 1.5 * clock.usualDuration < walkGoal else { return false }
+        latestSkipped = max(latestSkipped, begin)
+        return true
     }
 
     /// Makes the next frame the current one; false at the end, with the current one unchanged.
@@ -206,6 +248,7 @@ package final class FrameReader {
                 fruitless += 1
                 guard fruitless <= file.limits.maximumFruitlessPackets else { return false }
                 if try demuxer.read(into: packet.pointer, of: streamIndex) {
+                    decoder.skipsUnreferenced = isOver(packet.pointer)
                     try decoder.send(packet.pointer)
                     av_packet_unref(packet.pointer)
                 } else {
@@ -265,6 +308,8 @@ package final class FrameReader {
         upcoming = nil
         currentImage = nil
         hasEnded = false
+        latestSkipped = -.infinity
+        latestPacket = -.infinity
         clock.forget()
     }
 

@@ -27,6 +27,21 @@ package struct MediaFile: Sendable {
         self.limits = limits
         self.cancellation = cancellation
         description = MediaDescription(demuxer)
+        try Self.checkPicture(description, name: demuxer.name)
+    }
+
+    /// Animated WebP has pictures only in its parts. Libraries that do not take these apart find no size, and would call
+    /// the file damaged.
+    private static func checkPicture(_ description: MediaDescription, name: String) throws(MediaError) {
+        for stream in description.streams where stream.codec == "webp" {
+            guard case .video(let video) = stream.kind, video.width == 0 else { continue }
+            throw MediaError(
+                .unsupported,
+                name,
+                "an animated WebP, which the installed libavcodec does not decode, or a damaged one",
+                hint: "Convert it to GIF or mp4."
+            )
+        }
     }
 
     package init(

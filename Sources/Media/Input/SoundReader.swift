@@ -45,6 +45,8 @@ package final class SoundReader {
     private var ready: [Float] = []
     /// Silence to be handed out after ``ready``.
     private var silence = 0
+    /// All silence that was put in, in samples.
+    private var silentSamples = 0
     /// Where the next input sample belongs by what was read so far, in seconds.
     private var expected = 0.0
     private var shift = 0.0
@@ -170,6 +172,18 @@ package final class SoundReader {
             resampler = nil
             let due = (begin * Double(sampleRate)).rounded()
             silence = due < 1e15 ? max(0, Int(due) - produced) : 0
+            silentSamples += silence
+            guard Double(silentSamples) <= file.limits.maximumSilentSeconds * Double(sampleRate) else {
+                let gap = Int(Double(silence) / Double(sampleRate))
+                silence = 0
+                hasEnded = true
+                throw MediaError(
+                    .limit,
+                    file.name,
+                    "its times jump over \(gap) seconds in which there is no sound",
+                    hint: "The file is damaged, or was glued together; cut it at the gap."
+                )
+            }
             produced += silence
             expected = begin
             if silence > 0 {

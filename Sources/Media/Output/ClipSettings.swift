@@ -9,6 +9,8 @@ package struct ClipSettings: Sendable, Equatable {
         case gif
         /// A folder of `frame-000001.png` and so on; it has no sound.
         case pngFolder
+        /// Sound alone: AAC in mp4, FLAC, Opus in Ogg, 16-bit PCM.
+        case m4a, flac, ogg, wav
 
         /// By a file name's ending; a name without one is a folder of pictures. Nil for other endings.
         package init?(path: String) {
@@ -22,13 +24,17 @@ package struct ClipSettings: Sendable, Equatable {
             case "mp4", "m4v": self = .mp4
             case "webm": self = .webm
             case "gif": self = .gif
+            case "m4a": self = .m4a
+            case "flac": self = .flac
+            case "ogg", "opus": self = .ogg
+            case "wav": self = .wav
             default: return nil
             }
         }
     }
 
     package enum SoundCodec: String, Sendable, Equatable, CaseIterable {
-        case aac, flac, opus
+        case aac, flac, opus, pcm
     }
 
     package struct Sound: Sendable, Equatable {
@@ -73,6 +79,18 @@ package struct ClipSettings: Sendable, Equatable {
         self.sound = sound
     }
 
+    /// Sound alone, in the container's own codec; nil for containers that have pictures.
+    package init?(container: Container, sampleRate: Int, channels: Int = 1) {
+        guard let codec = container.soundCodec else { return nil }
+        self.init(
+            container: container,
+            width: 1,
+            height: 1,
+            framesPerSecond: 1,
+            sound: Sound(sampleRate: sampleRate, channels: channels, codec: codec)
+        )
+    }
+
     /// Throws `.misuse` unless a clip can be written so.
     func check(_ path: String) throws(MediaError) {
         guard PixelImage.byteCount(width: width, height: height) != nil, width <= 16_384, height <= 16_384 else {
@@ -94,7 +112,12 @@ package struct ClipSettings: Sendable, Equatable {
         if let quality, !(0...63).contains(quality) {
             throw MediaError(.misuse, path, "a quality of \(quality)", hint: "Choose 0 to 63.")
         }
-        guard let sound else { return }
+        guard let sound else {
+            guard container.soundCodec == nil else {
+                throw MediaError(.misuse, path, "this kind of file is sound, and none was set up")
+            }
+            return
+        }
         guard 8000...192_000 ~= sound.sampleRate, 1...2 ~= sound.channels else {
             throw MediaError(
                 .misuse,
@@ -104,11 +127,49 @@ package struct ClipSettings: Sendable, Equatable {
             )
         }
         switch (container, sound.codec) {
-        case (.mp4, _), (.webm, .opus): return
+        case (.mp4, .aac), (.mp4, .flac), (.mp4, .opus), (.webm, .opus): return
+        case (.m4a, _), (.flac, _), (.ogg, _), (.wav, _):
+            guard let own = container.soundCodec, own == sound.codec else {
+                throw MediaError(
+                    .misuse,
+                    path,
+                    "this kind of file does not hold \(sound.codec.rawValue)",
+                    hint: container.soundCodec.map { "Choose \($0.rawValue)." }
+                )
+            }
+        case (.mp4, .pcm):
+            throw MediaError(.misuse, path, "mp4 does not hold \(sound.codec.rawValue)", hint: "Choose aac.")
         case (.webm, _):
             throw MediaError(.misuse, path, "WebM does not hold \(sound.codec.rawValue)", hint: "Choose opus.")
         case (.gif, _), (.pngFolder, _):
             throw MediaError(.misuse, path, "this kind of file has no sound", hint: "Choose mp4 or webm.")
+        }
+    }
+}
+
+extension ClipSettings.Container {
+    /// What the container holds where it is for sound alone; nil where it has pictures.
+    package var soundCodec: ClipSettings.SoundCodec? {
+        switch self {
+        case .m4a: .aac
+        case .flac: .flac
+        case .ogg: .opus
+        case .wav: .pcm
+        case .mp4, .webm, .gif, .pngFolder: nil
+        }
+    }
+
+    /// The library's name for it; nil for a folder.
+    var muxer: String? {
+        switch self {
+        case .mp4: "mp4"
+        case .webm: "webm"
+        case .gif: "gif"
+        case .pngFolder: nil
+        case .m4a: "ipod"
+        case .flac: "flac"
+        case .ogg: "ogg"
+        case .wav: "wav"
         }
     }
 }

@@ -1,7 +1,7 @@
 import CFFmpeg
 import Glibc
 
-/// Writes a clip: frames at a fixed rate, and sound, as they come.
+/// Writes a clip: frames at a fixed rate, and sound, as they come; or sound alone.
 ///
 /// Frames and sound may be handed over in any turn; packets wait for each other for at most ten seconds of the clip, so
 /// that memory stays bounded when both keep step. Under the final name the clip appears whole, by ``finish()``, or not at
@@ -12,10 +12,12 @@ package final class ClipWriter {
     package let path: String
     private let settings: ClipSettings
     private let target: OutputTarget
-    private let pictures: PictureEncoder
+    /// Nil for sound alone.
+    private let pictures: PictureEncoder?
     private let sound: SoundEncoder?
     private var context: UnsafeMutablePointer<AVFormatContext>?
     private var frameCount = 0
+    private var sampleCount = 0
     private var pictureCount = 0
     private var failure: MediaError?
     private var isFinished = false
@@ -26,14 +28,7 @@ package final class ClipWriter {
         self.path = path
         self.settings = settings
         target = try OutputTarget(path: path, isFolder: settings.container == .pngFolder)
-        let container: String?
-        switch settings.container {
-        case .mp4: container = "mp4"
-        case .webm: container = "webm"
-        case .gif: container = "gif"
-        case .pngFolder: container = nil
-        }
-        guard let container else {
+        guard let container = settings.container.muxer else {
             pictures = try PictureEncoder(path: path, settings: settings, wantsGlobalHeader: false)
             sound = nil
             return
@@ -47,7 +42,9 @@ package final class ClipWriter {
         self.context = context
         let wantsHeader = context.pointee.oformat.pointee.flags & AVFMT_GLOBALHEADER != 0
         do {
-            pictures = try PictureEncoder(path: path, settings: settings, wantsGlobalHeader: wantsHeader)
+            pictures =
+                settings.container.soundCodec == nil
+                ? try PictureEncoder(path: path, settings: settings, wantsGlobalHeader: wantsHeader) : nil
             if let soundSettings = settings.sound {
                 sound = try SoundEncoder(path: path, settings: soundSettings, wantsGlobalHeader: wantsHeader)
             } else {
@@ -65,7 +62,7 @@ package final class ClipWriter {
     private func writeHeader(_ context: UnsafeMutablePointer<AVFormatContext>) throws(MediaError) {
         context.pointee.flags |= AVFMT_FLAG_BITEXACT
         context.pointee.strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL
-        for encoder in [pictures.encoder, sound?.encoder].compactMap({ $0 }) {
+        for encoder in [pictures?.encoder, sound?.encoder].compactMap({ $0 }) {
             guard let stream = avformat_new_stream(context, nil) else {
                 throw MediaError(.limit, path, "out of memory")
             }
@@ -82,7 +79,9 @@ package final class ClipWriter {
         let opened = avio_open2(&context.pointee.pb, "file:" + target.temporaryPath, AVIO_FLAG_WRITE, nil, nil)
         guard opened >= 0 else { throw .library(.unwritable, path, "cannot write", code: opened) }
         var options: OpaquePointer?
-        if settings.container == .mp4 { av_dict_set(&options, "movflags", "+faststart", 0) }
+        if settings.container == .mp4 || settings.container == .m4a {
+            av_dict_set(&options, "movflags", "+faststart", 0)
+        }
         let written = avformat_write_header(context, &options)
         av_dict_free(&options)
         guard written >= 0 else { throw .library(.unwritable, path, "cannot write the header", code: written) }
@@ -91,6 +90,7 @@ package final class ClipWriter {
     /// Writes the next frame; it is shown at its number divided by the rate.
     package func append(_ image: PixelImage) throws(MediaError) {
         try guarded { () throws(MediaError) in
+            guard let pictures else { throw MediaError(.misuse, path, "a picture for a file of sound alone") }
             try pictures.encode(image) { packet throws(MediaError) in
                 try write(packet, from: pictures.encoder, stream: 0)
             }
@@ -103,23 +103,28 @@ package final class ClipWriter {
         try guarded { () throws(MediaError) in
             guard let sound else { throw MediaError(.misuse, path, "sound for a clip that was set up without") }
             try sound.encode(samples) { packet throws(MediaError) in
-                try write(packet, from: sound.encoder, stream: 1)
+                try write(packet, from: sound.encoder, stream: soundIndex)
             }
+            sampleCount += samples.count
         }
     }
 
     /// Completes the clip and gives it its name.
     ///
-    /// - Throws: `.misuse` when it has no frame, `.full`, `.unwritable`.
+    /// - Throws: `.misuse` when it has no frame (no sound, where it is sound alone), `.full`, `.unwritable`.
     package func finish() throws(MediaError) {
         try guarded { () throws(MediaError) in
-            guard frameCount > 0 else { throw MediaError(.misuse, path, "a clip without frames") }
-            try pictures.finish { packet throws(MediaError) in
-                try write(packet, from: pictures.encoder, stream: 0)
+            if let pictures {
+                guard frameCount > 0 else { throw MediaError(.misuse, path, "a clip without frames") }
+                try pictures.finish { packet throws(MediaError) in
+                    try write(packet, from: pictures.encoder, stream: 0)
+                }
+            } else {
+                guard sampleCount > 0 else { throw MediaError(.misuse, path, "a recording without sound") }
             }
             if let sound {
                 try sound.finish { packet throws(MediaError) in
-                    try write(packet, from: sound.encoder, stream: 1)
+                    try write(packet, from: sound.encoder, stream: soundIndex)
                 }
             }
             if let context {
@@ -134,6 +139,9 @@ package final class ClipWriter {
         }
         closeFile()
     }
+
+    /// The sound's stream stands behind the picture's.
+    private var soundIndex: Int { pictures == nil ? 0 : 1 }
 
     private func guarded(_ body: () throws(MediaError) -> Void) throws(MediaError) {
         if let failure { throw failure }
@@ -158,7 +166,7 @@ package final class ClipWriter {
         }
         let stream = sk_av_stream(context, UInt32(index))
         packet.pointee.stream_index = Int32(index)
-        if packet.pointee.duration == 0, index == 0 { packet.pointee.duration = 1 }
+        if packet.pointee.duration == 0, index == 0, pictures != nil { packet.pointee.duration = 1 }
         if let stream { av_packet_rescale_ts(packet, encoder.context.pointee.time_base, stream.pointee.time_base) }
         let written = av_interleaved_write_frame(context, packet)
         guard written >= 0 else { throw .library(.unwritable, path, "cannot write", code: written) }

@@ -39,6 +39,7 @@ final class PictureEncoder {
         case .pngFolder:
             names = ["png"]
             format = AV_PIX_FMT_RGB24
+        case .m4a, .flac, .ogg, .wav: throw MediaError(.misuse, path, "this kind of file has no pictures")
         }
         let isHalved = format == AV_PIX_FMT_YUV420P
         let width = isHalved ? settings.width + settings.width % 2 : settings.width

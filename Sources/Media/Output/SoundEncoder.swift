@@ -20,6 +20,7 @@ final class SoundEncoder {
             names = ["aac"]
             bitRate = 96_000 * Int64(settings.channels)
         case .flac: names = ["flac"]
+        case .pcm: names = ["pcm_s16le"]
         case .opus:
             names = ["libopus"]
             bitRate = 64_000 * Int64(settings.channels)

@@ -69,6 +69,19 @@ package struct SmartResize: Sendable, Equatable {
         return size
     }
 
+    /// The budget of a clip whose frames have at most `tokens` blocks, or an even share of the clip's budget where that is
+    /// less, but at least 1.05 times the minimum (`cap_pixels_per_frame` of Qwen3-VL's processor).
+    package func cappingFrames(count: Int, tokens: Int) -> SmartResize {
+        let count = max(1, min(count, 1 << 24))
+        let (block, blockOverflow) = max(1, tokens).multipliedReportingOverflow(by: unit * unit)
+        let most = min(blockOverflow ? .max : block, maximumPixels / count)
+        let floor = Int(Double(minimumPixels) * 1.05)
+        let (total, overflow) = max(most, floor).multipliedReportingOverflow(by: count)
+        var result = self
+        result.maximumPixels = max(minimumPixels, overflow ? maximumPixels : total)
+        return result
+    }
+
     /// The budget of one frame of a clip as Qwen's own utilities share out a budget of `totalPixels` over `frames`:
     /// never below 1.05 times the minimum, never above the maximum.
     ///

@@ -61,8 +61,11 @@ package struct VideoSettings: Sendable, Equatable {
     package var resizes: Bool
     package var resize: SmartResize
     package var patches: PatchLayout
-    /// nil: the file does not say (uncapped).
+    /// Whether short clips are kept from spending the whole clip's budget on their few frames; nil: the file does not say
+    /// (uncapped).
     package var capsPixelsPerFrame: Bool?
+    /// Most tokens of a frame where ``capsPixelsPerFrame`` is set.
+    package var frameTokens: Int
 
     init(_ file: SettingsReader?, _ family: ProcessorSettings.Family) throws(ProcessorSettingsError) {
         let type = try file?.text("video_processor_type") ?? (family == .qwen3VL ? "Qwen3VLVideoProcessor" : "")
@@ -94,6 +97,15 @@ package struct VideoSettings: Sendable, Equatable {
             )
         }
         capsPixelsPerFrame = try file?.flag("cap_pixels_per_frame")
+        frameTokens = try file?.integer("max_video_tokens", in: 1...1 << 24) ?? 768
+    }
+}
+
+extension VideoSettings {
+    /// The rule for a clip of which `frames` are looked at.
+    package func resize(frames: Int) -> SmartResize {
+        guard capsPixelsPerFrame == true, case .clip = resize.scope else { return resize }
+        return resize.cappingFrames(count: frames, tokens: frameTokens)
     }
 }
 

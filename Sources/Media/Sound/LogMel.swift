@@ -74,6 +74,7 @@ package final class LogMelStream {
     private var hasBegun = false
     private var sampleCount = 0
     private var values: [Float] = []
+    private var takenFrames = 0
     private var frame = [Double](repeating: 0, count: LogMel.window)
     private var power = [Double](repeating: 0, count: LogMel.window / 2 + 1)
     private var scratch: [Double]
@@ -123,6 +124,25 @@ package final class LogMelStream {
     ///
     /// Sound shorter than the mirrored edge (201 samples) is filled with silence up to it; none at all gives no frames.
     package func finish() -> LogMel {
+        var values = finishRaw()
+        Self.level(&values, loudest: values.max() ?? 0)
+        return LogMel(bins: bins, frames: values.count / bins, values: values)
+    }
+
+    /// The frames that are complete and were not taken yet, `[frames][bins]`, before the floor: log10 of the power. Lets
+    /// sound of any length through without its frames being held; ``level(_:loudest:)`` makes them final once the loudest
+    /// value of the whole sound is known.
+    package func takeRaw() -> [Float] {
+        // The newest frame may turn out to be the one that is dropped.
+        let count = max(0, values.count - bins)
+        let taken = Array(values[..<count])
+        values.removeFirst(count)
+        takenFrames += count / bins
+        return taken
+    }
+
+    /// What ``takeRaw()`` has left; the stream begins anew.
+    package func finishRaw() -> [Float] {
         if sampleCount > 0 {
             if sampleCount <= Self.edge { appendSilence(Self.edge + 1 - sampleCount) }
             let last = pending.count - 1
@@ -130,16 +150,22 @@ package final class LogMelStream {
             drain()
         }
         // The frame centred at the end is the one that the reference drops.
-        let frames = sampleCount / LogMel.hop
+        let frames = sampleCount / LogMel.hop - takenFrames
         values.removeLast(max(0, values.count - frames * bins))
-        let floor = (values.max() ?? 0) - 8
+        defer {
+            pending = []
+            values = []
+            sampleCount = 0
+            takenFrames = 0
+            hasBegun = false
+        }
+        return values
+    }
+
+    /// Raw values := floored at 8 below the loudest of the whole sound, moved to (x + 4) / 4.
+    package static func level(_ values: inout [Float], loudest: Float) {
+        let floor = loudest - 8
         for index in values.indices { values[index] = (max(values[index], floor) + 4) / 4 }
-        let result = LogMel(bins: bins, frames: frames, values: values)
-        pending = []
-        values = []
-        sampleCount = 0
-        hasBegun = false
-        return result
     }
 
     private static let edge = LogMel.window / 2

@@ -15,6 +15,8 @@ package struct MediaLimits: Sendable {
     package var maximumRereads = 64
     /// Packets that may go by without a frame or a sample.
     package var maximumFruitlessPackets = 100_000
+    /// Seconds of silence that gaps in a recording's times may add, all together: a file of a few bytes can claim hours.
+    package var maximumSilentSeconds = 1800.0
     /// Threads of one decoder; nil for one per processor, at most eight.
     package var threads: Int?
 

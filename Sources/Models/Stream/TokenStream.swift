@@ -13,14 +13,26 @@ package final class MediaRows: @unchecked Sendable {
     package let spans: [MediaSpan]
     /// What the rows come from, as the user named it.
     package let source: String
-    /// `[count][columns]`
-    let values: AlignedBuffer<Float>
-    /// `[depths][count][columns]`
-    let deepstack: AlignedBuffer<Float>
-    let depths: Int
+    private let storage: MediaRowsBuilder
+
+    /// Takes over what a builder holds.
+    init(
+        _ builder: MediaRowsBuilder,
+        digest: MediaRun.Digest,
+        spans: [MediaSpan],
+        source: String
+    ) {
+        modality = builder.modality
+        columns = builder.columns
+        count = builder.count
+        storage = builder
+        self.digest = digest
+        self.spans = spans
+        self.source = source
+    }
 
     /// Copies `values` (`[count][columns]`) and `deepstack` (the same per depth).
-    package init(
+    package convenience init(
         modality: Modality,
         columns: Int,
         values: [Float],
@@ -32,21 +44,14 @@ package final class MediaRows: @unchecked Sendable {
         guard columns > 0, values.count % columns == 0, deepstack.allSatisfy({ $0.count == values.count }) else {
             throw StreamError.rowWidth(found: values.count, expected: columns)
         }
-        self.modality = modality
-        self.columns = columns
-        self.digest = digest
-        self.spans = spans
-        self.source = source
-        count = values.count / columns
-        depths = deepstack.count
-        self.values = try AlignedBuffer(count: values.count)
-        self.deepstack = try AlignedBuffer(count: values.count * deepstack.count)
-        for (index, value) in values.enumerated() { self.values.pointer[index] = value }
-        for (depth, rows) in deepstack.enumerated() {
-            for (index, value) in rows.enumerated() {
-                self.deepstack.pointer[depth * values.count + index] = value
-            }
-        }
+        let builder = try MediaRowsBuilder(
+            modality: modality,
+            columns: columns,
+            capacity: values.count / columns,
+            depths: deepstack.count
+        )
+        try builder.append(values, deepstack: deepstack)
+        self.init(builder, digest: digest, spans: spans, source: source)
     }
 
     /// When a row was seen or heard.
@@ -64,8 +69,10 @@ package final class MediaRows: @unchecked Sendable {
         StreamChunk.Media(
             slots: slots,
             modality: modality,
-            rows: UnsafePointer(values.pointer + firstRow * columns),
-            deepstack: (0..<depths).map { UnsafePointer(deepstack.pointer + ($0 * count + firstRow) * columns) },
+            rows: UnsafePointer(storage.values.pointer + firstRow * columns),
+            deepstack: (0..<storage.depths).map {
+                UnsafePointer(storage.deepstack.pointer + ($0 * storage.capacity + firstRow) * columns)
+            },
             digest: digest,
             firstRow: firstRow
         )

@@ -212,7 +212,7 @@ struct MediaPlanner {
 
     private func frameSize(_ original: MediaReceipt.Size, frames: Int) throws -> MediaReceipt.Size {
         guard settings.video.resizes || options.maximumPixels != nil else { return original }
-        var resize = settings.video.resize
+        var resize = settings.video.resize(frames: frames)
         if options.maximumPixels != nil {
             resize = budget(resize)
         } else if configuration.rule == .aligned {

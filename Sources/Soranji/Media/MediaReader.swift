@@ -25,6 +25,8 @@ final class MediaReader {
     private var audioTower: AudioTower?
     /// Patches that are encoded together, unless one group has more.
     private static let batchPatches = 4096
+    /// Windows of sound that are encoded together.
+    private static let batchWindows = 10
 
     init(bundle: ModelFiles.Bundle, pool: ThreadPool, planner: MediaPlanner) {
         self.bundle = bundle
@@ -34,8 +36,15 @@ final class MediaReader {
 
     func read(_ plan: MediaPlan) throws -> EncodedMedia {
         var result = EncodedMedia(plan: plan)
-        if let sight = plan.sight {
-            result.sight = plan.input.kind == .image ? try image(plan, sight) : try video(plan, sight)
+        if var sight = plan.sight {
+            result.sight = plan.input.kind == .image ? try image(plan, sight) : try video(plan, &sight)
+            if let found = plan.sight, sight.times.count < found.times.count {
+                let missing = found.times.count - sight.times.count
+                result.plan.notes.append(
+                    "\(missing) of its frames are not there: it ends at \(Moment.clock(sight.times.last ?? 0)) and says \(Moment.clock(found.times.last ?? 0))"
+                )
+            }
+            result.plan.sight = sight
         }
         if plan.sound != nil {
             let (rows, seconds) = try sound(plan)
@@ -85,7 +94,9 @@ final class MediaReader {
     }
 
     /// Frames are decoded, resized, cut and encoded in batches, so that pixels of a few groups are held at most.
-    private func video(_ plan: MediaPlan, _ sight: MediaPlan.Sight) throws -> MediaRows {
+    ///
+    /// - Parameter sight: cut down to the frames that are there when the file ends much earlier than it says.
+    private func video(_ plan: MediaPlan, _ sight: inout MediaPlan.Sight) throws -> MediaRows {
         let tower = try vision()
         let layout = planner.settings.video.patches
         let reader = try plan.file.frames(.times(sight.times))
@@ -96,14 +107,35 @@ final class MediaReader {
         var identity = ContentDigest(kind: "video", grid: sight.grid)
         var resizer: Resizer?
         var last: PixelImage?
-        var rows: [Float] = []
-        var deepstack: [[Float]] = []
+        var builder: MediaRowsBuilder?
         var filledGroups = 0
-        for group in 0..<sight.grid.frames {
+        func encode() throws {
+            guard filledGroups > 0 else { return }
+            var grid = sight.grid
+            grid.frames = filledGroups
+            let output = try tower.encode(
+                UnsafeBufferPointer(start: batch.pointer, count: filledGroups * groupFloats),
+                grids: [grid]
+            )
+            let rows =
+                try builder
+                ?? MediaRowsBuilder(
+                    modality: .video,
+                    columns: output.width,
+                    capacity: sight.tokens,
+                    depths: output.deepstack.count
+                )
+            try rows.append(output.rows, deepstack: output.deepstack)
+            builder = rows
+            filledGroups = 0
+        }
+        var groups = 0
+        reading: for group in 0..<sight.grid.frames {
             for slot in 0..<layout.temporalPatch {
                 let number = group * layout.temporalPatch + slot
-                // The last frame fills the last group up, and stands in where a damaged file ends early.
+                // The last frame fills the last group up, and stands in where a damaged file ends a little early.
                 if number < sight.times.count, let frame = try reader.next() {
+                    if slot == 0, frame.secondsAfterEnd > Self.endSlack(sight) { break reading }
                     let image = try resized(frame.image, to: sight.size, &resizer)
                     identity.add(image.pixels)
                     last = image
@@ -112,27 +144,26 @@ final class MediaReader {
                 layout.fill(batch.pointer + filledGroups * groupFloats, slot: slot, with: last)
             }
             filledGroups += 1
-            guard filledGroups == groupsPerBatch || group + 1 == sight.grid.frames else { continue }
-            var grid = sight.grid
-            grid.frames = filledGroups
-            let output = try tower.encode(
-                UnsafeBufferPointer(start: batch.pointer, count: filledGroups * groupFloats),
-                grids: [grid]
-            )
-            rows += output.rows
-            if deepstack.isEmpty { deepstack = output.deepstack.map { _ in [] } }
-            for (depth, values) in output.deepstack.enumerated() { deepstack[depth] += values }
-            filledGroups = 0
+            groups += 1
+            if filledGroups == groupsPerBatch { try encode() }
         }
-        return try MediaRows(
-            modality: .video,
-            columns: tower.configuration.outputSize,
-            values: rows,
-            deepstack: deepstack,
+        try encode()
+        guard let builder else { throw MediaError(.malformed, plan.file.name, "no frame of it could be decoded") }
+        if groups < sight.grid.frames {
+            sight.tokens = sight.tokens / sight.grid.frames * groups
+            sight.grid.frames = groups
+            sight.times = Array(sight.times.prefix(groups * layout.temporalPatch))
+        }
+        return builder.finish(
             digest: identity.finish(),
             spans: Self.spans(sight, frames: layout.temporalPatch),
             source: plan.input.path
         )
+    }
+
+    /// Seconds that the last frame may stand in for: containers round their length, and recordings lose their last packets.
+    private static func endSlack(_ sight: MediaPlan.Sight) -> Double {
+        max(5, 0.05 * (sight.times.last ?? 0))
     }
 
     /// Every group lasts from its first frame to the next group's.
@@ -152,29 +183,59 @@ final class MediaReader {
         }
     }
 
+    /// Sound is read twice: the floor of its log-mel needs the loudest value of the whole, and holding the frames of an
+    /// hour would take 184 MB. Decoding is cheap beside encoding.
     private func sound(_ plan: MediaPlan) throws -> (rows: MediaRows, seconds: Double) {
         let tower = try audioTower ?? AudioTower(bundle: bundle, pool: pool)
         audioTower = tower
-        let reader = try plan.file.sound()
-        let stream = try LogMelStream(bins: tower.configuration.melBins)
+        let bins = tower.configuration.melBins
         var identity = ContentDigest(kind: "audio", grid: PatchGrid(frames: 0, height: 0, width: 0))
         var samples = 0
-        while let piece = try reader.next() {
-            piece.withUnsafeBufferPointer { stream.append($0) }
+        var loudest = -Float.infinity
+        var frames = 0
+        try eachRawFrames(plan, bins: bins) { piece in
             identity.add(piece)
             samples += piece.count
+        } onFrames: { raw in
+            loudest = max(loudest, raw.max() ?? loudest)
+            frames += raw.count / bins
         }
-        let mel = stream.finish()
-        let output = try mel.values.withUnsafeBufferPointer {
-            try tower.encode([.framesFirst($0, frames: mel.frames, bins: mel.bins)])
+        let builder = try MediaRowsBuilder(
+            modality: .audio,
+            columns: tower.configuration.outputSize,
+            capacity: tower.configuration.tokens(frames: frames)
+        )
+        var pending: [Float] = []
+        var left = frames
+        // Windows do not see each other, so batches of whole ones give the same rows. The last batch has a whole window
+        // where there is one: the tower fills short chunks up to the longest of a batch.
+        let window = tower.configuration.chunkFrames * tower.configuration.chunksPerWindow
+        func encode(_ count: Int) throws {
+            let output = try pending[..<(count * bins)].withUnsafeBufferPointer {
+                try tower.encode([.framesFirst($0, frames: count, bins: bins)])
+            }
+            try builder.append(output.rows)
+            pending.removeFirst(count * bins)
+            left -= count
         }
+        try eachRawFrames(plan, bins: bins) { _ in
+        } onFrames: { raw in
+            var leveled = raw
+            LogMelStream.level(&leveled, loudest: loudest)
+            pending += leveled
+            while pending.count / bins >= (Self.batchWindows + 1) * window, left > (Self.batchWindows + 1) * window {
+                try encode(Self.batchWindows * window)
+            }
+        }
+        // A file that changed in between is noticed here.
+        guard pending.count == left * bins else {
+            throw MediaError(.unreadable, plan.file.name, "its sound changed while it was read")
+        }
+        if left > 0 { try encode(left) }
         let chunkTokens = max(1, AudioConfiguration.tokens(chunkOf: tower.configuration.chunkFrames))
         let chunkSeconds = Double(tower.configuration.chunkFrames * LogMel.hop) / Double(LogMel.sampleRate)
-        let count = output.tokens.first ?? 0
-        let rows = try MediaRows(
-            modality: .audio,
-            columns: output.width,
-            values: output.rows,
+        let count = builder.count
+        let rows = builder.finish(
             digest: identity.finish(),
             spans: stride(from: 0, to: count, by: chunkTokens).map { first in
                 let begin = Double(first / chunkTokens) * chunkSeconds
@@ -187,6 +248,23 @@ final class MediaReader {
             source: plan.input.path
         )
         return (rows, Double(samples) / Double(LogMel.sampleRate))
+    }
+
+    /// Decodes a file's sound and hands its samples and its log-mel frames (`[frames][bins]`, not leveled) on as they come.
+    private func eachRawFrames(
+        _ plan: MediaPlan,
+        bins: Int,
+        onSamples: ([Float]) throws -> Void,
+        onFrames: ([Float]) throws -> Void
+    ) throws {
+        let reader = try plan.file.sound()
+        let stream = try LogMelStream(bins: bins)
+        while let piece = try reader.next() {
+            try onSamples(piece)
+            piece.withUnsafeBufferPointer { stream.append($0) }
+            try onFrames(stream.takeRaw())
+        }
+        try onFrames(stream.finishRaw())
     }
 }
 

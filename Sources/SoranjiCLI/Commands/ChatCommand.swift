@@ -5,9 +5,9 @@ import Soranji
 struct ChatCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
-        abstract: "Talk with a model, about documents or not.",
+        abstract: "Talk with a model, about documents, clips, recordings and pictures or nothing of them.",
         discussion: """
-            Commands in the chat: /doc FILE, /system TEXT, /regen, /undo, /save FILE, /clear, /stats, /help, /quit. \
+            Commands in the chat: /doc FILE, /video FILE, /audio FILE, /image FILE, /system TEXT, /regen, /undo, /save FILE, /clear, /stats, /help, /quit. \
             /save never replaces a file; /save! FILE does. \
             A backslash at a line's end continues the message, and \"\"\" opens and closes one of several lines. \
             Ctrl-C stops an answer or drops the line; on an empty line it leaves, as Ctrl-D does. \
@@ -16,12 +16,15 @@ struct ChatCommand: ParsableCommand {
 
             Examples:
               soranji chat --model model.gguf --doc handbook.md
+              soranji chat --model omni --video clip.mp4
               printf 'first question\\nsecond question\\n' | soranji chat
             """
     )
 
     @OptionGroup(title: "Model") var model: ModelFlags
     @OptionGroup(title: "Sampling") var sampling: SamplingFlags
+
+    @OptionGroup(title: "Media") var media: MediaFlags
 
     @Option(
         name: [.short, .customLong("doc")],
@@ -48,6 +51,7 @@ struct ChatCommand: ParsableCommand {
         let conversation = Conversation(runtime: runtime)
         conversation.systemPrompt = system
         for document in read { conversation.add(document) }
+        conversation.mediaOptions = media.options
         var chat = Chat(
             conversation: conversation,
             maximumTokens: sampling.maxTokens.tokens,
@@ -55,6 +59,8 @@ struct ChatCommand: ParsableCommand {
             stopTexts: sampling.stop,
             showsSources: sources
         )
+        // Before anything is asked, so that a file that cannot be used ends the command.
+        try media.inputs.forEach { try chat.add($0) }
         try chat.run()
     }
 }
@@ -145,10 +151,22 @@ struct Chat {
         do {
             switch input {
             case .blank: break
-            case .question(let question): try answer(question)
+            case .question(let question):
+                do {
+                    try answer(question)
+                } catch let error as OutputError {
+                    throw error
+                } catch  where !conversation.pendingMedia.isEmpty {
+                    // Else the same files would stand in the way of every question that follows.
+                    let names = conversation.pendingMedia.map(\.name).joined(separator: ", ")
+                    conversation.removePendingMedia()
+                    report(error)
+                    notes.writeLine(notes.style.yellow("Taken out again: \(names)."))
+                }
             case .again: try answerAgain()
             case .undo: undo()
             case .document(let path): try addDocument(path)
+            case .media(let input): try add(input)
             case .system(let text?):
                 conversation.systemPrompt = text
                 notes.writeLine("The next questions are asked with this system prompt.")
@@ -158,7 +176,7 @@ struct Chat {
                 conversation.clear()
                 transcript = ChatTranscript()
                 lastAnswer = nil
-                notes.writeLine("Conversation and documents are forgotten.")
+                notes.writeLine("Conversation, documents and media are forgotten.")
             case .stats: showStatistics()
             case .help: for line in Self.help { notes.writeLine(line) }
             case .mistake(let text): report(Failure(text))
@@ -176,14 +194,15 @@ struct Chat {
 
     private mutating func answer(_ question: String) throws {
         repetitions = 0
-        let answer = try show { onProgress, onText in
+        let answer = try show { onProgress, onText, onMedia in
             try conversation.ask(
                 question,
                 maximumTokens: maximumTokens,
                 sampling: sampling.options,
                 stopTexts: stopTexts,
                 onProgress: onProgress,
-                onText: onText
+                onText: onText,
+                onMedia: onMedia
             )
         }
         guard let answer else { return }
@@ -200,13 +219,14 @@ struct Chat {
                 notes.style.dim("At temperature 0 the answer stays the same, unless something was added since.")
             )
         }
-        let answer = try show { onProgress, onText in
+        let answer = try show { onProgress, onText, onMedia in
             try conversation.askAgain(
                 maximumTokens: maximumTokens,
                 sampling: options,
                 stopTexts: stopTexts,
                 onProgress: onProgress,
-                onText: onText
+                onText: onText,
+                onMedia: onMedia
             )
         }
         guard let answer else { return }
@@ -231,7 +251,10 @@ struct Chat {
     ///
     /// - Returns: nil when Ctrl-C ended it before its first word.
     private func show(
-        _ make: (_ onProgress: (PrefillProgress) throws -> Void, _ onText: (String) throws -> Bool) throws -> Answer?
+        _ make: (
+            _ onProgress: (PrefillProgress) throws -> Void, _ onText: (String) throws -> Bool,
+            _ onMedia: (MediaReceipt.Entry) throws -> Void
+        ) throws -> Answer?
     ) throws -> Answer? {
         // The line editor's own prompt stands apart from the answer.
         let answerOutput = AnswerOutput(terminal: output)
@@ -247,6 +270,10 @@ struct Chat {
                         progress.clear()
                         try answerOutput.write(piece)
                         return !Interrupt.isRequested
+                    },
+                    { entry in
+                        if Interrupt.isRequested { throw Stopped() }
+                        progress.update(entry)
                     }
                 )
             } catch is Stopped {
@@ -269,7 +296,7 @@ struct Chat {
             notes.writeLine(lines.limit(maximumTokens, contextTokens: conversation.runtime.contextTokens))
         }
         if answer.reason == .cancelled { notes.writeLine(notes.style.yellow("Stopped.")) }
-        if showsSources { for line in lines.sources() { notes.writeLine(line) } }
+        if showsSources { for line in lines.sources() + lines.moments() { notes.writeLine(line) } }
         try output.outputLine()
     }
 
@@ -283,10 +310,20 @@ struct Chat {
         notes.writeLine("Saved to \(path).")
     }
 
-    /// `~/` is the home folder, as in a shell.
+    /// A path as a shell would read it.
     private static func expanded(_ path: String) -> String {
         guard path.hasPrefix("~/"), let home = UserFolders.variable("HOME") else { return path }
         return home + path.dropFirst()
+    }
+
+    /// Adds a clip, a recording or a picture, and tells what the next question will take of it. Only headers are read.
+    mutating func add(_ given: MediaInput) throws {
+        let input = MediaInput(given.kind, path: Self.expanded(given.path))
+        let receipt = try conversation.runtime.mediaReceipt([input], options: conversation.mediaOptions)
+        conversation.add(input)
+        transcript.documents.append(input.path)
+        notes.writeLine("Added \(input.name) for the next question:")
+        for line in MediaReceiptText(receipt, style: notes.style).lines.dropFirst(2) { notes.writeLine(line) }
     }
 
     private mutating func addDocument(_ path: String) throws {

@@ -1,11 +1,11 @@
 import Glibc
 
-/// What Tab offers in a chat: commands, and files after `/doc` and `/save`.
+/// What Tab offers in a chat: commands, and files after those that take one.
 enum ChatCompletion {
     /// Whole lines that may follow from `text`, sorted.
     static func lines(for text: String) -> [String] {
         guard text.first == "/" else { return [] }
-        for command in ["/doc ", "/save ", "/save! "] where text.hasPrefix(command) {
+        for command in ChatInput.fileCommands.map({ $0 + " " }) where text.hasPrefix(command) {
             return paths(for: String(text.dropFirst(command.count))).map { command + $0 }
         }
         return ChatInput.commands

@@ -1,7 +1,11 @@
+import Soranji
+
 /// What a line of a chat asks for.
 enum ChatInput: Equatable {
     case question(String)
     case document(String)
+    /// A clip, a recording or a picture for the next question.
+    case media(MediaInput)
     /// A new system prompt; nil shows the present one.
     case system(String?)
     case save(String, replacing: Bool)
@@ -15,9 +19,15 @@ enum ChatInput: Equatable {
     /// A command that is not known, or lacks its argument, and what to say about it.
     case mistake(String)
 
+    /// Commands whose argument is a path.
+    static let fileCommands = ["/doc", "/video", "/audio", "/image", "/save", "/save!"]
+
     /// The commands with what stands after them and what they do.
     static let commands: [(name: String, argument: String, purpose: String)] = [
         ("/doc", "FILE", "add a document for the next questions"),
+        ("/video", "FILE", "look at a clip and listen to it, with the next question"),
+        ("/audio", "FILE", "listen to a recording, with the next question"),
+        ("/image", "FILE", "look at a picture, with the next question"),
         ("/system", "TEXT", "tell the model about its task; without TEXT show what it was told"),
         ("/regen", "", "answer the last question anew, with another seed"),
         ("/undo", "", "take the last question and its answer back"),
@@ -43,6 +53,12 @@ enum ChatInput: Equatable {
         let argument = String(text[end...]).trimmingWhitespace
         switch text[..<end] {
         case "/doc": self = argument.isEmpty ? .mistake("/doc needs a file") : .document(Self.unquoted(argument))
+        case "/video", "/audio", "/image":
+            guard !argument.isEmpty, let kind = MediaInput.Kind(rawValue: String(text[..<end].dropFirst())) else {
+                self = .mistake("\(text[..<end]) needs a file")
+                return
+            }
+            self = .media(MediaInput(kind, path: Self.unquoted(argument)))
         case "/system": self = .system(argument.isEmpty ? nil : argument)
         case "/save", "/save!":
             self =

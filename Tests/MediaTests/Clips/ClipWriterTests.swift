@@ -74,6 +74,7 @@ struct ClipWriterTests {
         case .webm: "clip.webm"
         case .gif: "clip.gif"
         case .pngFolder: "clip"
+        case .m4a, .flac, .ogg, .wav: "clip.\(settings.container)"
         }
     }
 
@@ -105,6 +106,39 @@ struct ClipWriterTests {
         let first = try Self.write(folder.file("a-" + Self.name(settings)), settings)
         let second = try Self.write(folder.file("b-" + Self.name(settings)), settings)
         #expect(try ByteFile.read(first) == ByteFile.read(second))
+    }
+
+    @Test(arguments: [ClipSettings.Container.m4a, .flac, .ogg, .wav])
+    func soundAloneIsWritten(container: ClipSettings.Container) throws {
+        let folder = try ClipFolder()
+        #expect(ClipSettings.Container(path: "a.\(container)") == container)
+        let settings = try #require(ClipSettings(container: container, sampleRate: 16_000, channels: 2))
+        let path = folder.file("sound.\(container)")
+        let writer = try ClipWriter(path: path, settings: settings)
+        let samples = Self.tone(seconds: 2, rate: 16_000, channels: 2)
+        try writer.append(sound: Array(samples[..<20_000]))
+        try writer.append(sound: Array(samples[20_000...]))
+        try writer.finish()
+        #expect(folder.names == ["sound.\(container)"])
+        let file = try MediaFile(path: path)
+        #expect(file.description.bestVideo == nil)
+        guard case .sound(let sound) = try #require(file.description.bestSound).kind else { return }
+        #expect(["stereo", "2 channels"].contains(sound.layout))
+        let read = try file.sound().readAll()
+        #expect(abs(read.seconds - 2) < 0.1)
+        let power = read.samples[4000..<28_000].reduce(0) { $0 + Double($1 * $1) } / 24_000
+        #expect(abs(power - 0.045) < 0.003, "\(power)")
+        if container == .wav || container == .flac {
+            // Whole samples of 16 bits: nothing but rounding is lost.
+            let largest = zip(read.samples, stride(from: 0, to: samples.count, by: 2)).reduce(Float(0)) {
+                max($0, abs($1.0 - samples[$1.1]))
+            }
+            #expect(largest < 2.0 / 32_768)
+        }
+        let picture = try ClipWriter(path: folder.file("p.\(container)"), settings: settings)
+        #expect { try picture.append(Self.picture(0)) } throws: { ($0 as? MediaError)?.kind == .misuse }
+        let empty = try ClipWriter(path: folder.file("e.\(container)"), settings: settings)
+        #expect { try empty.finish() } throws: { ($0 as? MediaError)?.kind == .misuse }
     }
 
     @Test func pngFoldersAreExact() throws {

@@ -64,6 +64,60 @@ struct DamagedClipTests {
         #expect(count > 150)
     }
 
+    /// Half a second of sound, and the other half ten hours later: silence is not made up for so long.
+    @Test func aGapOfHoursIsRefused() throws {
+        let reader = try MediaFile(path: ClipFiles.path("far-gap.mkv")).sound()
+        var samples = 0
+        #expect {
+            while let piece = try reader.next() { samples += piece.count }
+        } throws: {
+            ($0 as? MediaError)?.kind == .limit
+        }
+        #expect(samples < 16_000)
+        var limits = MediaLimits()
+        limits.maximumSilentSeconds = 40_000
+        let patient = try MediaFile(path: ClipFiles.path("far-gap.mkv"), limits: limits).sound()
+        for _ in 0..<100 { #expect(try patient.next() != nil) }
+    }
+
+    /// 44 bytes of header that claim ten hours of sound, and one second that is there.
+    @Test func whatAHeaderClaimsIsNotMadeUp() throws {
+        func little(_ value: Int, _ bytes: Int) -> [UInt8] {
+            (0..<bytes).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+        }
+        let claimed = 10 * 3600 * 16_000 * 2
+        let header =
+            Array("RIFF".utf8) + little(claimed + 36, 4) + Array("WAVEfmt ".utf8) + little(16, 4) + little(1, 2)
+            + little(1, 2) + little(16_000, 4) + little(32_000, 4) + little(2, 2) + little(16, 2)
+            + Array("data".utf8) + little(claimed, 4)
+        let second = [UInt8](repeating: 7, count: 32_000)
+        let file = try MediaFile(.memory(header + second, name: "claims.wav"))
+        #expect(try file.sound().readAll().samples.count == 16_000)
+        // None at all of it, and a length of nothing.
+        for bytes in [header, Array(header[..<40]) + little(0, 4)] {
+            #expect {
+                _ = try MediaFile(.memory(bytes, name: "nothing.wav")).sound().readAll()
+            } throws: { error in
+                guard let error = error as? MediaError else { return false }
+                return error.path == "nothing.wav" && !error.reason.isEmpty
+            }
+        }
+    }
+
+    /// A clip whose times say that it lasts no time at all.
+    @Test func aClipOfNoLengthHasItsFrames() throws {
+        var bytes = try ClipFiles.bytes("variable-rate.mp4")
+        // Every duration in the media header's and the movie header's boxes (version 0) becomes nothing.
+        for (box, offset) in [("mvhd", 16), ("tkhd", 20), ("mdhd", 16)] {
+            let at = try #require(bytes.firstRange(of: Array(box.utf8))).upperBound + offset
+            for index in at..<at + 4 { bytes[index] = 0 }
+        }
+        let file = try MediaFile(.memory(bytes, name: "no-length.mp4"))
+        #expect(try file.frames(.times([0])).next()?.image.width == 32)
+        #expect(try file.allFrames(.all).count >= 1)
+        #expect(try file.allFrames(.count(2)).count == 2)
+    }
+
     @Test func limitsHold() throws {
         var limits = MediaLimits()
         limits.maximumPixels = 1000

@@ -83,6 +83,17 @@ struct PictureTests {
         #expect(image.color(27, 5)[0] > 180)
     }
 
+    @Test func animatedWebPIsReadOrNamed() throws {
+        do throws(MediaError) {
+            let file = try MediaFile(path: ClipFiles.path("moving.webp"))
+            // Libraries that know it give what the same pictures give as GIF.
+            #expect(try file.frames(.all).next()?.image.width == 48)
+        } catch {
+            #expect(error.kind == .unsupported && error.reason.contains("animated WebP"))
+            #expect(error.hint != nil)
+        }
+    }
+
     @Test(arguments: ["palette.png", "gray.png"])
     func palettesAndGrayBecomeRGB(name: String) throws {
         let image = try MediaFile(path: ClipFiles.path(name)).picture()
@@ -125,6 +136,27 @@ struct TimeTests {
             #expect(jumped.map(\.image) == walked.map(\.image))
             #expect(jumped.map(\.seconds) == walked.map(\.seconds))
         }
+    }
+
+    /// Every third frame or so is wanted, and those between that nothing leans on are not decoded.
+    @Test(arguments: ["long.mp4", "long.mkv", "long.ts", "older.avi", "variable-rate.mp4", "av1.mp4", "odd-size.webm"])
+    func leavingFramesOutGivesTheSameFrames(name: String) throws {
+        let file = try MediaFile(path: ClipFiles.path(name))
+        var walking = FrameReader.Options()
+        walking.mayJump = false
+        for step in [0.11, 0.25, 0.37, 0.5, 1] {
+            let times = Array(stride(from: 0.03, to: 21, by: step))
+            let sparse = try file.allFrames(.times(times))
+            let dense = try file.allFrames(.times(times), options: walking)
+            #expect(sparse.map(\.seconds) == dense.map(\.seconds), "step \(step)")
+            #expect(sparse.map(\.image) == dense.map(\.image), "step \(step)")
+        }
+    }
+
+    @Test func whatStandsInAfterTheEndIsMarked() throws {
+        let file = try MediaFile(path: ClipFiles.path("long.mp4"))
+        let frames = try file.allFrames(.times([0, 19.95, 30]))
+        #expect(frames.map { ($0.secondsAfterEnd * 10).rounded() / 10 } == [0, 0, 10])
     }
 
     @Test func ratesAndCountsCoverTheClip() throws {

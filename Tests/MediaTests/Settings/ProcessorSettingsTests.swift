@@ -44,6 +44,38 @@ struct ProcessorSettingsTests {
         #expect(settings.video.samples && settings.video.capsPixelsPerFrame == nil)
     }
 
+    /// Sizes as the reference's class gives them, with and without its cap.
+    @Test(arguments: [
+        (4096, 25_165_824, 64, 1280, 720, 832, 448), (4096, 25_165_824, 768, 1920, 1080, 224, 128),
+        (4096, 25_165_824, 10, 96, 64, 96, 64), (4096, 25_165_824, 5, 3840, 2160, 1152, 640),
+        (131_072, 786_432, 4, 1920, 1080, 576, 320), (131_072, 786_432, 8, 1920, 1080, 480, 256),
+        (131_072, 786_432, 64, 1280, 720, 480, 256), (131_072, 786_432, 768, 1920, 1080, 480, 256),
+        (131_072, 786_432, 10, 96, 64, 160, 96), (131_072, 786_432, 5, 3840, 2160, 512, 288),
+    ])
+    func framesAreCappedAsInTheReference(
+        least: Int,
+        most: Int,
+        frames: Int,
+        width: Int,
+        height: Int,
+        usedWidth: Int,
+        usedHeight: Int
+    ) throws {
+        func settings(_ cap: String) throws -> VideoSettings {
+            let folder = try Folder([
+                "video_preprocessor_config.json": """
+                {"size": {"longest_edge": \(most), "shortest_edge": \(least)}, "cap_pixels_per_frame": \(cap),
+                 "video_processor_type": "Qwen3VLVideoProcessor"}
+                """
+            ])
+            return try ProcessorSettings(folder: folder.path, family: .qwen3VL).video
+        }
+        let capped = try settings("true").resize(frames: frames).size(width: width, height: height, frames: frames)
+        #expect(capped == (usedWidth, usedHeight))
+        let free = try settings("false")
+        #expect(free.resize(frames: frames) == free.resize)
+    }
+
     @Test func readsTheFileOfQwen3Omni() throws {
         let folder = try Folder([
             "preprocessor_config.json": """

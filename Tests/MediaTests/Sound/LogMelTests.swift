@@ -3,6 +3,25 @@ import Media
 import Testing
 
 struct LogMelTests {
+    /// Frames that are taken as they come, and leveled once the loudest is known, are those of the whole.
+    @Test(arguments: [0, 1, 150, 201, 399, 400, 16_000, 50_123])
+    func framesMayBeTakenAsTheyCome(count: Int) throws {
+        var numbers = SeededNumbers(state: 5)
+        let samples = (0..<count).map { _ in Float.random(in: -0.5...0.5, using: &numbers) }
+        let stream = try LogMelStream(bins: 80)
+        var raw: [Float] = []
+        for begin in stride(from: 0, to: count, by: 777) {
+            samples[begin..<min(count, begin + 777)].withUnsafeBufferPointer { stream.append($0) }
+            raw += stream.takeRaw()
+        }
+        raw += stream.finishRaw()
+        LogMelStream.level(&raw, loudest: raw.max() ?? 0)
+        #expect(raw == (try LogMel.of(samples, bins: 80).values))
+        // And it begins anew.
+        samples.withUnsafeBufferPointer { stream.append($0) }
+        #expect(stream.finish().values == raw)
+    }
+
     @Test func equalsTheReference() throws {
         let fixture = try TensorFixture("mel.safetensors")
         let omni = try LogMel.of(fixture.values("omni.waveform"), bins: 128)

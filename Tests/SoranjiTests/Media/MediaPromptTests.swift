@@ -1,9 +1,11 @@
 import Experts
 import Foundation
 import KVCache
-import Models
+import Media
+import MediaFixtures
 import Testing
 
+@testable import Models
 @testable import Soranji
 
 /// Prompts with a real clip against the families' own processors, and what stands around them.
@@ -75,6 +77,31 @@ struct MediaPromptTests {
             #expect(next.media.entries.count == 1)
         }
         #expect(answers[0] == answers[1])
+    }
+
+    /// Sound that is encoded in batches of windows gives the rows of the whole.
+    @Test func longSoundIsEncodedInPieces() throws {
+        let model = try MediaModel("qwen3_omni_moe_thinker", hasText: true)
+        let files = TemporaryFolder()
+        var state: UInt32 = 9
+        let samples = (0..<16_000 * 171 + 5000).map { index -> Float in
+            state = state &* 1_664_525 &+ 1_013_904_223
+            return Float(state >> 8) / Float(1 << 24) * (index < 16_000 * 160 ? 0.1 : 0.9) - 0.05
+        }
+        let path = files.file("long.wav", LosslessFiles.wav(samples))
+        let runtime = try model.open()
+        let planner = try runtime.mediaPlanner(MediaOptions())
+        let media = try runtime.readMedia([planner.plan(.init(.audio, path: path))], planner: planner)
+        let rows = try #require(media.first?.sound)
+        let mel = try LogMel.of(samples, bins: planner.audio?.melBins ?? 0)
+        let tower = try AudioTower(bundle: runtime.bundle, pool: runtime.runner.pool)
+        let whole = try mel.values.withUnsafeBufferPointer {
+            try tower.encode([.framesFirst($0, frames: mel.frames, bins: mel.bins)])
+        }
+        try #require(rows.count * rows.columns == whole.rows.count)
+        let chunk = rows.chunkMedia(slots: 0..<rows.count, firstRow: 0)
+        #expect(whole.rows.indices.allSatisfy { chunk.rows[$0] == whole.rows[$0] })
+        #expect(abs((media.first?.plan.sound?.seconds ?? 0) - 171.3125) < 0.001)
     }
 
     @Test func orderAndKindsAreKept() throws {

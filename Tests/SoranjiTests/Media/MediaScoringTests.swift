@@ -1,4 +1,5 @@
 import Foundation
+import MediaFixtures
 import Testing
 
 @testable import Soranji

@@ -66,7 +66,10 @@ ffmpeg(*moving, *moving, "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=16
 ffmpeg(*moving, "-itsoffset", "0.5", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=16000:duration=0.5", *x264, "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le", "late-sound.mkv")
 # A second of sound of which the middle half was lost.
 ffmpeg("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=16000:duration=1", "-af", "aselect='lt(t,0.25)+gte(t,0.75)'", "-c:a", "pcm_s16le", "gap.mkv")
+# Half a second of sound, and the other half ten hours later.
+ffmpeg("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=16000:duration=1", "-af", r"asetpts=if(lt(T\,0.5)\,PTS\,PTS+36000/TB)", "-c:a", "libopus", "-b:a", "24k", "far-gap.mkv")
 ffmpeg(*moving, "-c:v", "gif", "moving.gif")
+ffmpeg(*moving, "-c:v", "libwebp_anim", "-lossless", "1", "moving.webp")
 ffmpeg(*moving, "-c:v", "mpeg4", "-q:v", "2", "-pix_fmt", "yuv420p", "older.avi")
 os.remove("upright.mp4")
 

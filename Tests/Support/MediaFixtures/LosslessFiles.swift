@@ -1,9 +1,9 @@
 import Foundation
 
 /// Pictures, clips and recordings that decode to exactly what was put in.
-enum LosslessFiles {
+package enum LosslessFiles {
     /// The pictures that the reference was fed: 8-bit RGB.
-    static func picture(height: Int, width: Int, number: Int = 0) -> [UInt8] {
+    package static func picture(height: Int, width: Int, number: Int = 0) -> [UInt8] {
         var pixels: [UInt8] = []
         for y in 0..<height {
             for x in 0..<width {
@@ -16,7 +16,7 @@ enum LosslessFiles {
     }
 
     /// And its clips: a bar that crosses the picture.
-    static func clip(frames: Int, height: Int, width: Int) -> [[UInt8]] {
+    package static func clip(frames: Int, height: Int, width: Int) -> [[UInt8]] {
         (0..<frames).map { frame in
             var pixels = picture(height: height, width: width)
             let center = Int((Double(frame) + 0.5) / Double(frames) * Double(width))
@@ -58,7 +58,7 @@ enum LosslessFiles {
     }
 
     /// A bitmap file.
-    static func bmp(_ pixels: [UInt8], height: Int, width: Int) -> [UInt8] {
+    package static func bmp(_ pixels: [UInt8], height: Int, width: Int) -> [UInt8] {
         let body = bitmap(pixels, height: height, width: width)
         return Array("BM".utf8) + little(54 + body.count) + little(0) + little(54)
             + bitmapHeader(height: height, width: width) + body
@@ -70,13 +70,13 @@ enum LosslessFiles {
     private static func bytes(_ samples: [Float]) -> [UInt8] { samples.flatMap { little(Int($0.bitPattern)) } }
 
     /// 16 kHz, one channel, floats.
-    static func wav(_ samples: [Float]) -> [UInt8] {
+    package static func wav(_ samples: [Float]) -> [UInt8] {
         let body = Array("WAVE".utf8) + chunk("fmt ", floatSound) + chunk("data", bytes(samples))
         return Array("RIFF".utf8) + little(body.count) + body
     }
 
     /// Plain pictures at `rate` per second, and sound beside them.
-    static func avi(_ frames: [[UInt8]], height: Int, width: Int, rate: Int, sound: [Float] = []) -> [UInt8] {
+    package static func avi(_ frames: [[UInt8]], height: Int, width: Int, rate: Int, sound: [Float] = []) -> [UInt8] {
         let frameBytes = (width * 3 + 3) / 4 * 4 * height
         let streams = sound.isEmpty ? 1 : 2
         let main =

@@ -1,29 +1,26 @@
 import Foundation
 import JSONText
-import ModelFiles
-import Testing
-
-@testable import Soranji
+import Soranji
 
 /// The tests' folder.
-private let testsFolder = URL(fileURLWithPath: #filePath)
+package let testsFolder = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
 /// A tiny model that sees (and hears), imported from the reference's checkpoint; with a byte-level tokenizer and the
 /// processors' settings of the reference's end-to-end clip where they are asked for.
-final class MediaModel {
-    let folder: String
-    let name: String
+package final class MediaModel {
+    package let folder: String
+    package let name: String
 
     /// Control tokens of the reference's toy tokenizer, in order from 256 on.
-    static let controlTokens = [
+    package static let controlTokens = [
         "<|im_end|>", "<|endoftext|>", "<|image_pad|>", "<|video_pad|>", "<|audio_pad|>", "<|vision_start|>",
         "<|vision_end|>", "<|audio_start|>", "<|audio_end|>",
     ]
 
-    static let clip = testsFolder + "/MediaTests/Fixtures/clips/clip.mp4"
+    package static let clip = testsFolder + "/MediaTests/Fixtures/clips/clip.mp4"
 
-    init(_ name: String, hasText: Bool = false) throws {
+    package init(_ name: String, hasText: Bool = false) throws {
         self.name = name
         folder = NSTemporaryDirectory() + "soranji-media-\(UUID().uuidString)"
         let checkpoint = folder + "/checkpoint"
@@ -58,11 +55,11 @@ final class MediaModel {
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-    static func fixture(_ name: String) -> String { testsFolder + "/ModelsTests/Fixtures/goldens/" + name }
+    package static func fixture(_ name: String) -> String { testsFolder + "/ModelsTests/Fixtures/goldens/" + name }
 
-    var bundle: String { folder + "/bundle" }
+    package var bundle: String { folder + "/bundle" }
 
-    func open(context: Int = 1024, threads: Int = 2) throws -> Runtime {
+    package func open(context: Int = 1024, threads: Int = 2) throws -> Runtime {
         var options = Runtime.Options()
         options.contextTokens = context
         options.threadCount = threads
@@ -124,31 +121,4 @@ final class MediaModel {
             "model": ["type": "BPE", "vocab": .object(vocabulary), "merges": []],
         ]
     }()
-}
-
-/// The reference's inputs and outputs.
-struct Reference {
-    private let file: SafetensorsFile
-
-    init(path: String) throws { file = try SafetensorsFile(path: path) }
-
-    /// A run's of a checkpoint.
-    init(model: String) throws { try self.init(path: MediaModel.fixture(model) + "/golden.safetensors") }
-
-    /// Of the end-to-end clip.
-    static func clip() throws -> Reference {
-        try Reference(path: testsFolder + "/MediaTests/Fixtures/reference/clip.safetensors")
-    }
-
-    func values<Value: BitwiseCopyable>(_ name: String) throws -> [Value] {
-        let entry = try #require(file.entry(named: name))
-        let bytes = try #require(file.bytes(of: entry))
-        let size = MemoryLayout<Value>.size
-        return (0..<bytes.count / size).map { bytes.loadUnaligned(fromByteOffset: $0 * size, as: Value.self) }
-    }
-
-    func tokens(_ name: String) throws -> [Int32] {
-        let values: [Int64] = try values(name)
-        return values.map { Int32($0) }
-    }
 }
