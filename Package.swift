@@ -55,6 +55,12 @@ let package = Package(
             dependencies: ["CFFmpeg", "CKernels", "JSONText", "Tensor"],
             swiftSettings: swiftSettings
         ),
+        // Filming: the codec of latents, the flow transformer, samplers, sound from its picture.
+        .target(
+            name: "VideoDecoder",
+            dependencies: ["CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Tensor"],
+            swiftSettings: swiftSettings
+        ),
         // SentencePiece, byte-level BPE, chat templates.
         .target(name: "Tokenizers", dependencies: ["CSentencePiece", "JSONText"], swiftSettings: swiftSettings),
         // The facade, and the only public API: documents, plots, runtime, sessions.
@@ -62,6 +68,7 @@ let package = Package(
             name: "Soranji",
             dependencies: [
                 "CKernels", "Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Tensor", "Tokenizers",
+                "VideoDecoder",
             ],
             swiftSettings: swiftSettings
         ),
@@ -118,6 +125,12 @@ let package = Package(
         .testTarget(
             name: "MediaTests",
             dependencies: ["CFFmpeg", "CKernels", "JSONText", "Media", "Tensor"],
+            resources: [.copy("Fixtures")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "VideoDecoderTests",
+            dependencies: ["CAllocationCounter", "JSONText", "KVCache", "ModelFiles", "Tensor", "VideoDecoder"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
