@@ -142,7 +142,9 @@ let package = Package(
         ),
         .testTarget(
             name: "SoranjiTests",
-            dependencies: ["Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji"],
+            dependencies: [
+                "Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji", "VideoDecoder",
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -35,8 +35,9 @@ package final class ChunkFilmer {
         package var stream: UInt64
         /// What the chunk is made from instead of noise alone, and how much noise is mixed in, 0 ... 1.
         package var source: (tokens: ChunkTokens, strength: Float)?
-        /// Frames that are there already, by their number in the chunk: the others are filmed to fit them.
-        package var known: (tokens: ChunkTokens, frames: Set<Int>)?
+        /// Frames that are there already, by their number in the chunk, with or without their sound: the others are filmed
+        /// to fit them.
+        package var known: (tokens: ChunkTokens, frames: Set<Int>, hasSound: Bool)?
 
         package init(kind: FlowDecoder.ChunkKind, firstFrame: Int, history: [FilmPages], stream: UInt64) {
             self.kind = kind
@@ -93,13 +94,17 @@ package final class ChunkFilmer {
         var sampler = FlowSampler(options.sampler, schedule: schedule, count: x.count)
         if let known = plan.known {
             // Known frames go the same way as all: from noise to themselves.
-            forNumbers(of: known.frames) { x[$0] = (1 - strength) * known.tokens.values[$0] + strength * x[$0] }
+            forNumbers(of: known.frames, known.hasSound) {
+                x[$0] = (1 - strength) * known.tokens.values[$0] + strength * x[$0]
+            }
         }
         var step = 0
         while !sampler.isFinished {
             try onStep(step)
             predict(plan, level: sampler.level, x)
-            if let known = plan.known { forNumbers(of: known.frames) { prediction[$0] = known.tokens.values[$0] } }
+            if let known = plan.known {
+                forNumbers(of: known.frames, known.hasSound) { prediction[$0] = known.tokens.values[$0] }
+            }
             sampler.advance(&x, prediction: prediction)
             step += 1
         }
@@ -161,12 +166,12 @@ package final class ChunkFilmer {
         }
     }
 
-    /// All numbers, of video and sound, that belong to frames of the chunk.
-    private func forNumbers(of frames: Set<Int>, _ body: (Int) -> Void) {
+    /// All numbers that belong to frames of the chunk.
+    private func forNumbers(of frames: Set<Int>, _ hasSound: Bool, _ body: (Int) -> Void) {
         let perFrame = runner.gridRows * runner.gridColumns * token
         for frame in frames where (0..<chunkFrames).contains(frame) {
             for index in frame * perFrame..<(frame + 1) * perFrame { body(index) }
-            for index in 0..<soundWidth { body(videoFloats + frame * soundWidth + index) }
+            if hasSound { for index in 0..<soundWidth { body(videoFloats + frame * soundWidth + index) } }
         }
     }
 

@@ -169,7 +169,7 @@ struct FlowTests {
         let known = ChunkTokens(values: (0..<filmer.chunkFloats).map { _ in noise.normal() })
         var plan = ChunkFilmer.Plan(kind: .start, firstFrame: 0, history: [], stream: 0)
         let free = try filmer.film(plan)
-        plan.known = (known, [0])
+        plan.known = (known, [0], true)
         let bound = try filmer.film(plan)
         let frame = 4 * 24
         #expect(largestDifference(bound.values[..<frame], known.values[..<frame]) < 1e-4)
