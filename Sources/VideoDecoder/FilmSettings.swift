@@ -120,6 +120,7 @@ package struct FilmSettings: Sendable, Equatable {
                 throw fail("\(name): \(heads) heads do not divide a width of \(width) into even parts of at most 256")
             }
         }
+        guard PatchCodec.hiddenWidth(codec.width) > 0 else { throw fail("codec: a width of \(codec.width)") }
         guard 2 * codec.rimPixels <= codec.patchPixels else {
             throw fail("codec: a rim of \(codec.rimPixels) is more than half of a patch of \(codec.patchPixels)")
         }
@@ -132,6 +133,7 @@ package struct FilmSettings: Sendable, Equatable {
         guard world.framePixels % tokenPixels == 0 else {
             throw fail("frames of \(world.framePixels) pixels are not whole tokens of \(tokenPixels)")
         }
+        guard mel.window % 2 == 0 else { throw fail("mel: a window of \(mel.window) samples is odd") }
         guard !flow.trunkLayers.isEmpty, flow.trunkLayers.count <= 64 else { throw fail("flow: no trunk layers") }
     }
 

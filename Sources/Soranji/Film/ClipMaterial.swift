@@ -10,7 +10,8 @@ struct ClipMaterial {
     var samples: [Float]
     /// `[columns][bands]`
     var sound: [Float]
-    var hasSound: Bool
+    /// Where the clip has another size or rate than it is filmed with.
+    var note: String?
 
     /// Longest clip that is read.
     static let longestSeconds = 120.0
@@ -39,8 +40,7 @@ struct ClipMaterial {
         guard !frames.isEmpty else { throw MediaError(.malformed, path, "it has no frame that decodes") }
         let count = frames.count * settings.columnsPerFrame * settings.mel.hop
         var samples: [Float] = []
-        let hasSound = file.description.bestSound != nil
-        if hasSound {
+        if file.description.bestSound != nil {
             let sound = try file.sound(sampleRate: settings.world.sampleRate)
             while samples.count < count, let piece = try sound.next() { samples += piece }
         }
@@ -49,8 +49,19 @@ struct ClipMaterial {
             frames: frames,
             samples: samples,
             sound: try SoundPicture(settings).picture(samples),
-            hasSound: hasSound
+            note: note(file, size, rate)
         )
+    }
+
+    /// Says what of a clip is lost by its new size and rate.
+    private static func note(_ file: MediaFile, _ size: FilmRequest.Size, _ rate: Double) -> String? {
+        guard let stream = file.description.bestVideo, case .video(let video) = stream.kind else { return nil }
+        let own = video.averageRate ?? rate
+        let isSame = video.displayWidth == size.width && video.displayHeight == size.height
+        guard !isSame || abs(own - rate) > 0.1 else { return nil }
+        return "\(file.name) has \(video.displayWidth)x\(video.displayHeight) pixels and "
+            + "\(FixedPoint.text(own, places: 1)) frames/s; it is used at \(size.width)x\(size.height) and "
+            + "\(FixedPoint.text(rate, places: 1)) frames/s"
     }
 
     static func picture(

@@ -153,7 +153,7 @@ private final class FilmDirector {
             sampleRate: settings.world.sampleRate,
             seed: request.seed
         )
-        receipt.warnings = plan.warnings
+        receipt.warnings = plan.warnings + [material.clip?.note, material.second?.note].compactMap { $0 }
         let steps = StepCounter()
         self.steps = steps
         let chunkFrames = camera.chunkFrames

@@ -82,9 +82,14 @@ struct GenerateCommand: ParsableCommand {
         defer { progress.clear() }
         let runtime = try model.open(progress: progress)
         let studio = try FilmStudio(runtime: runtime, decoderFolder: film.decoder)
-        for warning in try studio.warnings(about: request) {
-            Terminal.standardError.writeLine("warning: \(warning)")
+        var told: Set<String> = []
+        func warn(_ warnings: [String]) {
+            for warning in warnings where told.insert(warning).inserted {
+                progress.clear()
+                Terminal.standardError.writeLine("warning: \(warning)")
+            }
         }
+        warn(try studio.warnings(about: request))
         if let contactSheet { try FilmWriter.checkWritable(contactSheet) }
         let sheet = contactSheet.map { _ in ContactSheet() }
         var receipts: [FilmReport] = []
@@ -92,7 +97,9 @@ struct GenerateCommand: ParsableCommand {
             var variantRequest = request
             variantRequest.seed = request.seed &+ UInt64(variant)
             sheet?.beginClip()
-            receipts.append(try film(variantRequest, variant: variant, studio, sheet, progress))
+            let report = try film(variantRequest, variant: variant, studio, sheet, progress)
+            warn(report.receipt.warnings)
+            receipts.append(report)
         }
         progress.clear()
         if let contactSheet, let png = sheet?.png() { try FilmWriter.write(png, to: contactSheet) }
