@@ -104,6 +104,13 @@ let package = Package(
         ),
         // Counts heap allocations of the test process, to hold decoding to none per token.
         .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
+        // Writes a decoder with random weights, for tests that film.
+        .target(
+            name: "FilmTestSupport",
+            dependencies: ["JSONText"],
+            path: "Tests/Support/FilmTestSupport",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: swiftSettings),
         .testTarget(name: "TensorTests", dependencies: ["Tensor"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
@@ -130,7 +137,7 @@ let package = Package(
         ),
         .testTarget(
             name: "VideoDecoderTests",
-            dependencies: ["CAllocationCounter", "JSONText", "KVCache", "ModelFiles", "Tensor", "VideoDecoder"],
+            dependencies: ["JSONText", "KVCache", "ModelFiles", "Tensor", "VideoDecoder"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),
@@ -143,14 +150,15 @@ let package = Package(
         .testTarget(
             name: "SoranjiTests",
             dependencies: [
-                "Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji", "VideoDecoder",
+                "Experts", "FilmTestSupport", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji",
+                "VideoDecoder",
             ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
             name: "CLITests",
             dependencies: [
-                "JSONText", "Soranji", "SoranjiCLI",
+                "FilmTestSupport", "JSONText", "Soranji", "SoranjiCLI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings

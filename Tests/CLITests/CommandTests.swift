@@ -6,7 +6,7 @@ import Testing
 @testable import SoranjiCLI
 
 /// The built program, run as a person runs it, with a cache and state folder of its own.
-private final class Program {
+final class Program {
     let folder: String
 
     init() throws {

@@ -45,11 +45,14 @@ public final class FilmStudio {
         Double(model.settings.world.frameCount) / Double(model.settings.world.framesPerSecond)
     }
 
-    /// What a request would be filmed as, and what about it the model was not trained for.
+    /// Checks a request without filming it.
     ///
+    /// - Returns: what about it the model was not trained for.
     /// - Throws: ``FilmRequestError`` for what cannot be filmed.
-    public func warnings(about request: FilmRequest) throws -> [String] {
-        try FilmLimits(settings: model.settings).plan(request).warnings
+    public func check(_ request: FilmRequest) throws -> [String] {
+        let plan = try FilmLimits(settings: model.settings).plan(request)
+        for shot in request.shots { _ = try promptTokens(shot.prompt) }
+        return plan.warnings
     }
 
     /// Longest prompt that is read at all: no token is as long as this many bytes on average.

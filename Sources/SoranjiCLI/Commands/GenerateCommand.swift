@@ -89,7 +89,7 @@ struct GenerateCommand: ParsableCommand {
                 Terminal.standardError.writeLine("warning: \(warning)")
             }
         }
-        warn(try studio.warnings(about: request))
+        warn(try studio.check(request))
         if let contactSheet { try FilmWriter.checkWritable(contactSheet) }
         let sheet = contactSheet.map { _ in ContactSheet() }
         var receipts: [FilmReport] = []

@@ -1,3 +1,4 @@
+import FilmTestSupport
 import Foundation
 import JSONText
 import ModelFiles
@@ -73,8 +74,8 @@ struct FilmAssemblerTests {
             // More frames than the segment has: the rest of a chunk.
             let piece = assembler.add(frames: (0..<6).map { frame($0) }, sound: Array(repeating: 0.5, count: 9000))
             #expect(piece.frames.map { $0.pixels[0] } == expected)
-            #expect(piece.sound.count == 4000)
-            #expect(piece.sound[0] < 0.01 && piece.sound[2000] == 0.5 && piece.sound[3999] < 0.01)
+            #expect(piece.sound.count == 8000)
+            #expect(piece.sound[0] < 0.01 && piece.sound[2000] == 0.5 && piece.sound[7999] < 0.01)
         }
     }
 

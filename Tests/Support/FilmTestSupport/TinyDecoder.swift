@@ -1,13 +1,11 @@
 import Foundation
 import JSONText
 
-@testable import Soranji
-
 /// A decoder with random weights for a tiny model: 32x32 pixels, 4 frames a second, clips of 8 frames.
-enum TinyDecoder {
-    static let framesPerSecond = 4
-    static let sampleRate = 4000
-    static let chunkFrames = 2
+package enum TinyDecoder {
+    package static let framesPerSecond = 4
+    package static let sampleRate = 8000
+    package static let chunkFrames = 2
 
     private static let width = 16
     private static let channels = 6
@@ -15,11 +13,11 @@ enum TinyDecoder {
     private static let token = 4 * 6
     private static let sound = 8 * 12
 
-    static func dims(trunkLayers: [Int]) -> JSON {
+    package static func dims(trunkLayers: [Int]) -> JSON {
         [
-            "world": ["frame_px": 32, "fps": 4, "frames": 8, "sample_rate": 4000],
+            "world": ["frame_px": 32, "fps": 4, "frames": 8, "sample_rate": 8000],
             "codec": ["patch_px": 8, "rim_px": 2, "channels": 6, "width": 24, "depth": 1, "heads": 2],
-            "mel": ["window": 256, "hop": 125, "bands": 12, "low_hz": 60, "high_hz": 1900, "floor": 0.001],
+            "mel": ["window": 512, "hop": 250, "bands": 12, "low_hz": 60, "high_hz": 1900, "floor": 0.001],
             "flow": [
                 "width": 16, "depth": 2, "heads": 2, "experts": 3, "expert_top": 2, "expert_hidden": 8,
                 "trunk_layers": .array(trunkLayers.map { .integer(Int64($0)) }), "chunk_frames": 2, "token_latents": 2,
@@ -30,7 +28,7 @@ enum TinyDecoder {
     }
 
     /// Writes a folder as `Training/` does.
-    static func write(to folder: String, trunkLayers: [Int], promptWidth: Int) throws {
+    package static func write(to folder: String, trunkLayers: [Int], promptWidth: Int) throws {
         try FileManager.default.createDirectory(atPath: folder + "/decoder", withIntermediateDirectories: true)
         let model: JSON = ["dims": dims(trunkLayers: trunkLayers)]
         try Data(model.text().utf8).write(to: URL(fileURLWithPath: folder + "/model.json"))
@@ -74,7 +72,7 @@ enum TinyDecoder {
     }
 
     private static func save(_ tensors: [(String, [Int])], to path: String, seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var state = seed
         var header = JSON.Object()
         var data = Data()
         for (name, shape) in tensors {
@@ -83,7 +81,9 @@ enum TinyDecoder {
             let centre: Float = name.hasSuffix("scale") || name.hasSuffix("gain") ? 1 : 0
             let begin = data.count
             for _ in 0..<count {
-                let value = centre + Float.random(in: -reach...reach, using: &generator)
+                // Knuth's generator; its upper bits are good enough for weights.
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                let value = centre + reach * (Float(state >> 40) * 0x1p-23 - 1)
                 withUnsafeBytes(of: value) { data.append(contentsOf: $0) }
             }
             header[name] = [
