@@ -55,6 +55,12 @@ let package = Package(
             dependencies: ["CFFmpeg", "CKernels", "JSONText", "Tensor"],
             swiftSettings: swiftSettings
         ),
+        // Filming: the codec of latents, the flow transformer, samplers, sound from its picture.
+        .target(
+            name: "VideoDecoder",
+            dependencies: ["CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Tensor"],
+            swiftSettings: swiftSettings
+        ),
         // SentencePiece, byte-level BPE, chat templates.
         .target(name: "Tokenizers", dependencies: ["CSentencePiece", "JSONText"], swiftSettings: swiftSettings),
         // The facade, and the only public API: documents, plots, runtime, sessions.
@@ -62,6 +68,7 @@ let package = Package(
             name: "Soranji",
             dependencies: [
                 "CKernels", "Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Tensor", "Tokenizers",
+                "VideoDecoder",
             ],
             swiftSettings: swiftSettings
         ),
@@ -97,6 +104,13 @@ let package = Package(
         ),
         // Counts heap allocations of the test process, to hold decoding to none per token.
         .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
+        // Writes a decoder with random weights, for tests that film.
+        .target(
+            name: "FilmTestSupport",
+            dependencies: ["JSONText"],
+            path: "Tests/Support/FilmTestSupport",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: swiftSettings),
         .testTarget(name: "TensorTests", dependencies: ["Tensor"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
@@ -122,6 +136,12 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "VideoDecoderTests",
+            dependencies: ["JSONText", "KVCache", "ModelFiles", "Tensor", "VideoDecoder"],
+            resources: [.copy("Fixtures")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "TokenizersTests",
             dependencies: ["JSONText", "Tokenizers"],
             resources: [.copy("Fixtures")],
@@ -137,14 +157,15 @@ let package = Package(
         .testTarget(
             name: "SoranjiTests",
             dependencies: [
-                "Experts", "JSONText", "KVCache", "Media", "MediaFixtures", "ModelFiles", "Models", "Soranji",
+                "Experts", "FilmTestSupport", "JSONText", "KVCache", "Media", "MediaFixtures", "ModelFiles", "Models",
+                "Soranji", "VideoDecoder",
             ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
             name: "CLITests",
             dependencies: [
-                "JSONText", "MediaFixtures", "ModelFiles", "Soranji", "SoranjiCLI",
+                "FilmTestSupport", "JSONText", "MediaFixtures", "ModelFiles", "Soranji", "SoranjiCLI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings

@@ -62,6 +62,18 @@ struct UsageTests {
             ["experts", "heatmap", "-o", "a.jpg"], "error: --output must end in .png or .svg",
             "hint: soranji experts heatmap --help"
         ),
+        (["generate", "x"], "error: Missing where the film goes", "hint: soranji generate --help"),
+        (["generate", "-o", "a.mp4"], "error: Missing the prompt", "hint: soranji generate --help"),
+        (["generate", "x", "-o", "a.avi"], "'a.avi' has an ending that is not known", "hint: soranji generate --help"),
+        (["generate", "x", "-o", "a.mp4", "--size", "64"], "'64' is no size", "hint: soranji generate --help"),
+        (
+            ["generate", "x", "-o", "a.mp4", "--strength", "1"], "error: --strength needs --edit.",
+            "hint: soranji generate --help"
+        ),
+        (
+            ["generate", "x", "-o", "a.mp4", "--join", "a.mp4"], "error: --join needs two clips, not 1.",
+            "hint: soranji generate --help"
+        ),
         (["bench", "-p", "0", "-n", "0"], "nothing to measure", "hint: soranji bench --help"),
         (["tokenize", "--ids", "--count", "x"], "error: Only one of --ids, --count", "hint: soranji tokenize --help"),
         (["tokenize", "--decode", "1,-2"], "'-2' is not a token id", "hint: soranji tokenize --help"),

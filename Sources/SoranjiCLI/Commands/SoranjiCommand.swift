@@ -5,7 +5,7 @@ import Soranji
 struct SoranjiCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "soranji",
-        abstract: "Answers questions from documents with mixture-of-experts language models, on an ordinary CPU.",
+        abstract: "Answers questions and films clips with mixture-of-experts models, on an ordinary CPU.",
         discussion: """
             Examples:
               soranji ask --doc handbook.pdf "How often is the horn sounded?"
@@ -16,8 +16,8 @@ struct SoranjiCommand: ParsableCommand {
             """,
         version: SoranjiVersion.current,
         subcommands: [
-            AskCommand.self, ChatCommand.self, TokenizeCommand.self, InspectCommand.self, ImportCommand.self,
-            ModelsCommand.self,
+            AskCommand.self, ChatCommand.self, GenerateCommand.self, TokenizeCommand.self, InspectCommand.self,
+            ImportCommand.self, ModelsCommand.self,
             ExpertsCommand.self, MediaCommand.self, ScoreCommand.self, TranscribeCommand.self, BenchCommand.self,
         ]
     )

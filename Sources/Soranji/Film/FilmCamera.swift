@@ -1,0 +1,153 @@
+import KVCache
+import Tensor
+import VideoDecoder
+
+/// Films the chunks of one film after each other, and keeps what later chunks see of earlier ones.
+///
+/// Memory does not grow with the length of the film: chunks are decoded as they are there, and the window moves on.
+final class FilmCamera {
+    let filmer: ChunkFilmer
+    let codec: PatchCodecRunner
+    let settings: FilmSettings
+    private let size: FilmRequest.Size
+    /// Pages of chunks that were committed, oldest first.
+    private var window: [FilmPages] = []
+    /// Pages of a chunk that comes later in the film.
+    private(set) var future: FilmPages?
+    private var stream: UInt64 = 0
+    private var pixels: [Float]
+    private var onStep: () throws -> Void = {}
+
+    init(_ model: FilmModel, plan: FilmLimits.Plan, request: FilmRequest, promptRows: Int, pool: ThreadPool) throws {
+        settings = model.settings
+        size = plan.size
+        let unit = settings.tokenPixels
+        let runner = try FlowRunner(
+            model.flow,
+            gridRows: plan.size.height / unit,
+            gridColumns: plan.size.width / unit,
+            frames: request.isStill ? 1 : nil,
+            maximumPromptRows: promptRows,
+            pool: pool
+        )
+        var options = ChunkFilmer.Options()
+        options.steps = request.steps
+        options.guidance = Float(request.guidance)
+        options.shift = Float(request.shift)
+        options.sampler = request.sampler == .euler ? .euler : .unipc
+        options.seed = request.seed
+        filmer = ChunkFilmer(runner: runner, options: options)
+        codec = try PatchCodecRunner(
+            model.codec,
+            rows: plan.size.height / settings.codec.patchPixels,
+            columns: plan.size.width / settings.codec.patchPixels,
+            maximumFrames: runner.frames,
+            pool: pool
+        )
+        pixels = [Float](repeating: 0, count: runner.frames * codec.frameFloats)
+    }
+
+    var chunkFrames: Int { filmer.chunkFrames }
+
+    /// Steps of a chunk that is filmed from a source with so much noise.
+    func steps(strength: Float) -> Int {
+        guard strength > 0 else { return 0 }
+        return NoiseSchedule(steps: filmer.options.steps, shift: filmer.options.shift, strength: strength).stepCount
+    }
+
+    /// Called before every step.
+    func whenStepping(_ body: @escaping () throws -> Void) { onStep = body }
+
+    /// Forgets what was filmed: the next chunk begins a shot.
+    func cut() {
+        window.forEach(filmer.runner.recycle)
+        window = []
+    }
+
+    func forgetFuture() {
+        if let future { filmer.runner.recycle(future) }
+        future = nil
+    }
+
+    private func plan(chunk: Int, isStart: Bool) -> ChunkFilmer.Plan {
+        let kind: FlowDecoder.ChunkKind = chunkFrames < settings.flow.chunkFrames ? .still : isStart ? .start : .inside
+        return ChunkFilmer.Plan(
+            kind: kind,
+            firstFrame: chunk * settings.flow.chunkFrames,
+            history: (future.map { [$0] } ?? []) + window,
+            stream: stream
+        )
+    }
+
+    /// Films a chunk, and commits it unless it is the last that anything will see.
+    ///
+    /// - Parameters:
+    ///   - chunk: its number in time.
+    ///   - isStart: whether it begins a shot.
+    func film(
+        chunk: Int,
+        isStart: Bool,
+        source: (tokens: ChunkTokens, strength: Float)? = nil,
+        known: (tokens: ChunkTokens, frames: Set<Int>, hasSound: Bool)? = nil,
+        commits: Bool = true
+    ) throws -> ChunkTokens {
+        var plan = plan(chunk: chunk, isStart: isStart)
+        plan.source = source
+        plan.known = known
+        stream += 1
+        let tokens = try filmer.film(plan) { _ in try onStep() }
+        if commits { try commit(plan, tokens) }
+        return tokens
+    }
+
+    /// Takes a chunk that is there already for one that was filmed.
+    func adopt(_ tokens: ChunkTokens, chunk: Int, isStart: Bool) throws {
+        try commit(plan(chunk: chunk, isStart: isStart), tokens)
+    }
+
+    /// Takes a chunk for the one that comes after what is filmed next.
+    func foresee(_ tokens: ChunkTokens, chunk: Int) throws {
+        let earlier = window
+        window = []
+        forgetFuture()
+        let pages = try filmer.commit(plan(chunk: chunk, isStart: false), tokens)
+        window = earlier
+        future = pages
+    }
+
+    private func commit(_ plan: ChunkFilmer.Plan, _ tokens: ChunkTokens) throws {
+        window.append(try filmer.commit(plan, tokens))
+        while window.count > settings.flow.historyChunks { filmer.runner.recycle(window.removeFirst()) }
+    }
+
+    /// The frames of a chunk.
+    func develop(_ tokens: ChunkTokens) -> [FilmFrame] {
+        let latents = filmer.latents(tokens)
+        codec.synthesize(latents, count: chunkFrames, into: &pixels)
+        return (0..<chunkFrames).map { frame in
+            let range = frame * codec.frameFloats..<(frame + 1) * codec.frameFloats
+            return FilmFrame(width: size.width, height: size.height, pixels: pixels[range].map(Self.byte))
+        }
+    }
+
+    /// A chunk of frames and a picture of their sound; frames that are missing at the end are the last once more.
+    func tokens(_ frames: [FilmFrame], sound: [Float]) -> ChunkTokens {
+        var values: [Float] = []
+        values.reserveCapacity(chunkFrames * codec.frameFloats)
+        for index in 0..<chunkFrames {
+            guard let frame = index < frames.count ? frames[index] : frames.last else { break }
+            values += frame.pixels.map { Float($0) / 127.5 - 1 }
+        }
+        values += Array(repeating: 0, count: chunkFrames * codec.frameFloats - values.count)
+        var latents = [Float](repeating: 0, count: chunkFrames * codec.latentFloats)
+        codec.analyze(values, count: chunkFrames, into: &latents)
+        let silence = Array(repeating: Float(-1), count: chunkFrames * settings.soundWidth)
+        let padded = Array((sound + silence).prefix(silence.count))
+        return filmer.tokens(latents: latents, sound: padded)
+    }
+
+    private static func byte(_ value: Float) -> UInt8 {
+        guard !value.isNaN else { return 0 }
+        return UInt8(((min(1, max(-1, value)) + 1) * 127.5).rounded(.toNearestOrEven))
+    }
+}

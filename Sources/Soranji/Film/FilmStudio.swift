@@ -1,0 +1,136 @@
+import CKernels
+import KVCache
+import ModelFiles
+import Models
+import Tensor
+import VideoDecoder
+
+/// A model that answers, and the decoder that films from what the model has read.
+///
+/// The prompt goes through the model as every prompt does; the decoder reads the keys (before their rotation) and the
+/// values of some layers from the pages of that context.
+public final class FilmStudio {
+    public let runtime: Runtime
+    let model: FilmModel
+
+    /// - Parameter decoderFolder: what `Training/` exported; nil for the model's own bundle.
+    public init(runtime: Runtime, decoderFolder: String? = nil) throws {
+        self.runtime = runtime
+        let folder = decoderFolder ?? runtime.bundleFolder
+        guard FilmModel.exists(in: folder) else { throw FilmRequestError.noDecoder(folder) }
+        model = try FilmModel(folder: folder)
+        guard case .grouped(let shape) = runtime.decoder.configuration.attention else {
+            throw FilmRequestError.decoderMismatch("its attention is of another kind")
+        }
+        let layers = model.settings.flow.trunkLayers
+        if let missing = layers.first(where: { $0 >= runtime.layerCount }) {
+            throw FilmRequestError.decoderMismatch(
+                "it reads layer \(missing), and the model has \(runtime.layerCount) layers"
+            )
+        }
+        let width = layers.count * 2 * shape.kvHeadCount * shape.headWidth
+        guard width == model.flow.promptWidth else {
+            throw FilmRequestError.decoderMismatch(
+                "it reads rows of \(model.flow.promptWidth) numbers, and the model has \(width)"
+            )
+        }
+    }
+
+    /// The size, rate and length of the clips that the decoder was trained on.
+    public var trainedSize: FilmRequest.Size {
+        FilmRequest.Size(width: model.settings.world.framePixels, height: model.settings.world.framePixels)
+    }
+    public var trainedFramesPerSecond: Int { model.settings.world.framesPerSecond }
+    public var trainedSeconds: Double {
+        Double(model.settings.world.frameCount) / Double(model.settings.world.framesPerSecond)
+    }
+
+    /// Checks a request without filming it.
+    ///
+    /// - Returns: what about it the model was not trained for.
+    /// - Throws: ``FilmRequestError`` for what cannot be filmed.
+    public func check(_ request: FilmRequest) throws -> [String] {
+        let plan = try FilmLimits(settings: model.settings).plan(request)
+        for shot in request.shots { _ = try promptTokens(shot.prompt) }
+        return plan.warnings
+    }
+
+    /// Longest prompt that is read at all: no token is as long as this many bytes on average.
+    private var maximumPromptBytes: Int { min(1 << 24, runtime.contextTokens * 16) }
+
+    /// The tokens of a prompt as the decoder knows them from training.
+    func promptTokens(_ prompt: String) throws -> [Int32] {
+        guard prompt.utf8.count <= maximumPromptBytes else {
+            throw FilmRequestError.promptTooLarge(bytes: prompt.utf8.count, limit: maximumPromptBytes)
+        }
+        // Control tokens that the prompt spells out stay text.
+        let encoder = PromptEncoder(try runtime.requireTokenizer())
+        let shield = encoder.shielded([prompt])
+        let text = "<|im_start|>user\n\(shield?.texts[0] ?? prompt)<|im_end|>"
+        let tokens = encoder.encode(text, separator: shield?.separator, addingSpecialTokens: false).tokens
+        guard tokens.count <= runtime.contextTokens else {
+            throw FilmRequestError.promptTooLong(tokens: tokens.count, limit: runtime.contextTokens)
+        }
+        return tokens
+    }
+
+    /// Reads a prompt with the model.
+    func readPrompt(_ tokens: [Int32]) throws -> PageTable {
+        var table = runtime.makePageTable()
+        let stream = TokenStream(text: tokens)
+        var begin = 0
+        while begin < tokens.count {
+            let end = min(tokens.count, begin + runtime.runner.chunkTokens)
+            try stream.withChunk(begin..<end) { chunk in
+                try runtime.runner.append(chunk, to: &table, logits: .none) { _, _ in }
+            }
+            begin = end
+        }
+        return table
+    }
+
+    /// Hands a context's keys and values to the decoder, but for the first rows, which every prompt shares.
+    func handOver(_ table: PageTable, to runner: FlowRunner) throws {
+        let prefix = min(model.settings.promptPrefixRows, max(0, table.count - 1))
+        let rows = ContextRows(table: table, layers: model.settings.flow.trunkLayers)
+        try runner.readPrompt(count: table.count - prefix) { range, memory, stride in
+            for row in range { rows.copy(slot: prefix + row, into: memory + (row - range.lowerBound) * stride) }
+        }
+    }
+}
+
+/// Keys before their rotation and values of some layers of a context, as rows of floats.
+struct ContextRows {
+    let table: PageTable
+    let layers: [Int]
+
+    /// Writes, for each layer, the keys of all heads and then their values.
+    func copy(slot: Int, into target: UnsafeMutablePointer<Float>) {
+        let layout = table.layout
+        let page = table.pages[slot / PageLayout.positions]
+        let offset = slot % PageLayout.positions
+        var to = target
+        for layer in layers {
+            for head in 0..<layout.kvHeadCount {
+                for column in 0..<layout.keyWidth {
+                    to[column] = value(page.keys(layer: layer, head: head), column * PageLayout.positions + offset)
+                }
+                to += layout.keyWidth
+            }
+            for head in 0..<layout.kvHeadCount {
+                for column in 0..<layout.valueWidth {
+                    to[column] = value(page.values(layer: layer, head: head), offset * layout.valueStride + column)
+                }
+                to += layout.valueWidth
+            }
+        }
+    }
+
+    @inline(__always)
+    private func value(_ memory: UnsafeMutableRawPointer, _ index: Int) -> Float {
+        switch table.layout.element {
+        case .f32: memory.assumingMemoryBound(to: Float.self)[index]
+        case .f16: Float(memory.assumingMemoryBound(to: Float16.self)[index])
+        }
+    }
+}

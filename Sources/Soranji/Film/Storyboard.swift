@@ -1,0 +1,95 @@
+/// A long prompt as shots: by headings where there are any, else by paragraphs.
+///
+/// A heading (`# The garden`) begins a shot, and the text below it is its prompt; a heading without text is its own
+/// prompt. Where there are no headings every paragraph is a shot. A line of its own, `cut`, `fade` or `smooth`, says how
+/// the next shot follows; a length may stand behind it or alone, as `fade 3s`. Text in front of the first heading is no
+/// shot.
+public enum Storyboard {
+    /// - Parameter name: where the text comes from, for messages.
+    /// - Throws: ``FilmRequestError``
+    public static func shots(_ text: String, name: String) throws(FilmRequestError) -> [FilmRequest.Shot] {
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        let hasHeadings = lines.contains { heading($0) != nil }
+        var shots: [FilmRequest.Shot] = []
+        var draft = Draft()
+        var isOpen = !hasHeadings
+        for (index, line) in lines.enumerated() {
+            let words = line.split(whereSeparator: \.isWhitespace)
+            if let title = heading(line) {
+                draft.finish(into: &shots)
+                draft.title = title
+                isOpen = true
+            } else if words.isEmpty {
+                if !hasHeadings { draft.finish(into: &shots) }
+            } else if let direction = try direction(words, line: index + 1) {
+                // A direction belongs to the shot that follows it, or to the one it stands at the top of.
+                if !draft.body.isEmpty { draft.finish(into: &shots) }
+                draft.transition = direction.transition ?? draft.transition
+                draft.seconds = direction.seconds ?? draft.seconds
+            } else if isOpen {
+                draft.body.append(words.joined(separator: " "))
+            }
+        }
+        draft.finish(into: &shots)
+        guard !shots.isEmpty else { throw .noShots(name) }
+        return shots
+    }
+
+    private struct Draft {
+        var title: String?
+        var body: [String] = []
+        var transition = FilmRequest.Transition.cut
+        var seconds: Double?
+
+        mutating func finish(into shots: inout [FilmRequest.Shot]) {
+            let prompt = body.isEmpty ? title : body.joined(separator: " ")
+            // A direction between two shots waits for the second.
+            guard let prompt, !prompt.isEmpty else { return }
+            shots.append(
+                FilmRequest.Shot(prompt: prompt, title: title, seconds: seconds, transition: transition)
+            )
+            self = Draft()
+        }
+    }
+
+    /// The text of a heading of Markdown.
+    private static func heading(_ line: Substring) -> String? {
+        let marks = line.prefix { $0 == "#" }
+        guard 1...6 ~= marks.count else { return nil }
+        let rest = line.dropFirst(marks.count)
+        guard rest.first?.isWhitespace ?? true else { return nil }
+        return rest.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+
+    /// `cut`, `fade 2s`, `[smooth]`, `3 s`; nil for any other line.
+    private static func direction(
+        _ words: [Substring],
+        line: Int
+    ) throws(FilmRequestError) -> (transition: FilmRequest.Transition?, seconds: Double?)? {
+        let bare = words.map { word in
+            String(word.lowercased().filter { !"[]()*_,:".contains($0) })
+        }.filter { !$0.isEmpty }
+        guard let first = bare.first, bare.count <= 3 else { return nil }
+        // Words in brackets are meant as a direction; without, "Fade to black" is a prompt.
+        let isBracketed = words[0].first == "[" && words[words.count - 1].last == "]"
+        if let transition = FilmRequest.Transition(rawValue: first) {
+            guard bare.count > 1 else { return (transition, nil) }
+            if let length = length(bare.dropFirst()) { return (transition, length) }
+            if isBracketed { throw .badSeconds(bare.dropFirst().joined(separator: " "), line: line) }
+            return nil
+        }
+        if let length = length(bare[...]) { return (nil, length) }
+        if isBracketed { throw .badTransition(bare.joined(separator: " "), line: line) }
+        return nil
+    }
+
+    /// `2s`, `2.5 s`, `3 seconds`.
+    private static func length(_ words: ArraySlice<String>) -> Double? {
+        let text = words.joined()
+        for suffix in ["seconds", "second", "sec", "s"] where text.hasSuffix(suffix) {
+            guard let value = Double(text.dropLast(suffix.count)), value.isFinite, value > 0 else { return nil }
+            return value
+        }
+        return nil
+    }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import Soranji
+
+/// How a film is made.
+struct FilmFlags: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "What films: a folder that Training/ exported. (default: the model's own)",
+            valueName: "folder"
+        ),
+        completion: .directory
+    )
+    var decoder: String?
+
+    @Option(
+        help: ArgumentHelp("Pixels, e.g. 64x64. (default: what the model was trained with)", valueName: "WxH"),
+        transform: FilmFlags.size
+    )
+    var size: FilmRequest.Size?
+
+    @Option(
+        name: [.customShort("s"), .long],
+        help: ArgumentHelp("Length of a shot. (default: what the model was trained with)", valueName: "seconds")
+    )
+    var seconds: Double?
+
+    @Option(help: ArgumentHelp("Frames per second; frames are repeated, none are made up.", valueName: "rate"))
+    var fps: Int?
+
+    @Option(help: ArgumentHelp("The same seed gives the same film.", valueName: "number"))
+    var seed: UInt64 = 0
+
+    @Option(help: ArgumentHelp("Steps from noise to picture.", valueName: "count"))
+    var steps: Int = 12
+
+    @Option(help: ArgumentHelp("How closely it follows the prompt; 1 is faster and looser.", valueName: "factor"))
+    var guidance: Double = 2.5
+
+    @Option(help: ArgumentHelp("Above 1: more of the steps while there is much noise.", valueName: "factor"))
+    var shift: Double = 3
+
+    @Option(help: ArgumentHelp("How steps follow each other.", valueName: "name"))
+    var sampler: FilmRequest.Sampler = .euler
+
+    @Flag(help: "Without sound.")
+    var noSound = false
+
+    @Flag(name: .customLong("loop"), help: "The end leads back to the beginning.")
+    var loops = false
+
+    func request(shots: [FilmRequest.Shot]) -> FilmRequest {
+        var request = FilmRequest(shots: shots)
+        request.size = size
+        request.seconds = seconds
+        request.framesPerSecond = fps
+        request.seed = seed
+        request.steps = steps
+        request.guidance = guidance
+        request.shift = shift
+        request.sampler = sampler
+        request.hasSound = !noSound
+        request.loops = loops
+        return request
+    }
+
+    private static func size(_ text: String) throws -> FilmRequest.Size {
+        let sides = text.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+        guard sides.count == 2, let width = sides[0], let height = sides[1], width > 0, height > 0 else {
+            throw ValidationError("'\(text)' is no size; write it as 64x64")
+        }
+        return FilmRequest.Size(width: width, height: height)
+    }
+}
+
+extension FilmRequest.Sampler: ExpressibleByArgument {}
+
+/// What a film begins with instead of noise.
+struct OriginFlags: ParsableArguments {
+    @Option(help: ArgumentHelp("Begin with this picture.", valueName: "file"), completion: .file())
+    var image: String?
+
+    @Option(help: ArgumentHelp("Show this clip, and go on.", valueName: "clip"), completion: .file())
+    var extend: String?
+
+    @Flag(help: "With --extend: film what comes before the clip.")
+    var before = false
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Two clips: film what comes between them.", valueName: "clip"),
+        completion: .file()
+    )
+    var join: [String] = []
+
+    @Option(help: ArgumentHelp("Film this clip anew, after the prompt.", valueName: "clip"), completion: .file())
+    var edit: String?
+
+    @Option(help: ArgumentHelp("With --edit: 0 leaves the clip as it is, 1 keeps nothing.", valueName: "share"))
+    var strength: Double?
+
+    func validate() throws {
+        let given = [image != nil, extend != nil, !join.isEmpty, edit != nil].count { $0 }
+        if given > 1 { throw ValidationError("--image, --extend, --join and --edit do not go together.") }
+        if !join.isEmpty, join.count != 2 { throw ValidationError("--join needs two clips, not \(join.count).") }
+        if before, extend == nil { throw ValidationError("--before needs --extend.") }
+        if strength != nil, edit == nil { throw ValidationError("--strength needs --edit.") }
+    }
+
+    var origin: FilmRequest.Origin {
+        get throws {
+            if let image { return .image(image) }
+            if let extend { return before ? .extendBefore(extend) : .extend(extend) }
+            if join.count == 2 { return .join(join[0], join[1]) }
+            if let edit { return .edit(edit, strength: strength ?? 0.6) }
+            return .noise
+        }
+    }
+}

@@ -1,0 +1,175 @@
+import ArgumentParser
+import JSONText
+import Soranji
+
+struct GenerateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "generate",
+        abstract: "Film a clip, with sound, from a prompt, a storyboard, a picture or another clip.",
+        discussion: """
+            The kind of file follows its name: mp4, webm, gif; png is a single picture, a name without ending a folder of \
+            frames. A storyboard is text with a heading (# The garden) or a paragraph for each shot; lines of their own, \
+            cut, fade or smooth, say how the next shot follows, as in 'fade 3s'. The same seed gives the same bytes.
+
+            Examples:
+              soranji generate "a cat rises at night" -o cat.mp4
+              soranji generate --prompt-file story.md -o story.mp4 --contact-sheet story.png
+              soranji generate "a dog spins on the beach" -o dog.webm --variants 4 --seconds 4
+              soranji generate "the cat falls" --extend cat.mp4 -o longer.mp4
+              soranji generate "a rocket rises" --edit cat.mp4 --strength 0.7 -o rocket.mp4
+            """
+    )
+
+    @OptionGroup(title: "Model") var model: ModelFlags
+    @OptionGroup(title: "Film") var film: FilmFlags
+    @OptionGroup(title: "Beginning with clips and pictures") var origin: OriginFlags
+
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("Where the film goes.", valueName: "file"),
+        completion: .file()
+    )
+    var output: String?
+
+    @Option(help: ArgumentHelp("Also write every frame as a picture into this folder.", valueName: "folder"))
+    var frames: String?
+
+    @Option(help: ArgumentHelp("Also write a picture that shows the film's frames.", valueName: "file"))
+    var contactSheet: String?
+
+    @Option(
+        help: ArgumentHelp("A storyboard or a text: one shot a heading, or a paragraph.", valueName: "file"),
+        completion: .file()
+    )
+    var promptFile: String?
+
+    @Option(
+        help: ArgumentHelp("Film so many, with the seeds that follow; their names get numbers.", valueName: "count")
+    )
+    var variants: Int = 1
+
+    @Flag(help: "Show the film in the terminal while it is made.")
+    var preview = false
+
+    @Flag(help: "Print what was filmed as JSON.")
+    var json = false
+
+    @Argument(help: "What is to be seen and heard; '-' is standard input.")
+    var prompt: [String] = []
+
+    func validate() throws {
+        guard output != nil || frames != nil || contactSheet != nil || preview else {
+            throw ValidationError("Missing where the film goes: -o, --frames, --contact-sheet or --preview.")
+        }
+        if let output, FilmWriter.Kind(path: output) == nil {
+            throw ValidationError("'\(output)' has an ending that is not known; use .mp4, .webm, .gif or .png.")
+        }
+        if let contactSheet, FilmWriter.Kind(path: contactSheet) != .picture {
+            throw ValidationError("--contact-sheet is a picture; its name must end in .png.")
+        }
+        guard 1...64 ~= variants else { throw ValidationError("--variants must be from 1 to 64, not \(variants).") }
+        if promptFile != nil, !prompt.isEmpty {
+            throw ValidationError("A prompt and --prompt-file do not go together.")
+        }
+        if promptFile == nil, prompt.isEmpty { throw ValidationError("Missing the prompt, or --prompt-file.") }
+    }
+
+    func run() throws {
+        var request = try film.request(shots: shots())
+        request.origin = try origin.origin
+        request.isStill = output.map { FilmWriter.Kind(path: $0) == .picture } ?? false
+        let progress = ProgressBar()
+        defer { progress.clear() }
+        let runtime = try model.open(progress: progress)
+        let studio = try FilmStudio(runtime: runtime, decoderFolder: film.decoder)
+        var told: Set<String> = []
+        func warn(_ warnings: [String]) {
+            for warning in warnings where told.insert(warning).inserted {
+                progress.clear()
+                Terminal.standardError.writeLine("warning: \(warning)")
+            }
+        }
+        warn(try studio.check(request))
+        if let contactSheet { try FilmWriter.checkWritable(contactSheet) }
+        let sheet = contactSheet.map { _ in ContactSheet() }
+        var receipts: [FilmReport] = []
+        for variant in 0..<variants {
+            var variantRequest = request
+            variantRequest.seed = request.seed &+ UInt64(variant)
+            sheet?.beginClip()
+            let report = try film(variantRequest, variant: variant, studio, sheet, progress)
+            warn(report.receipt.warnings)
+            receipts.append(report)
+        }
+        progress.clear()
+        if let contactSheet, let png = sheet?.png() { try FilmWriter.write(png, to: contactSheet) }
+        if json {
+            let report = FilmReport.json(receipts, contactSheet: contactSheet)
+            Terminal.standardOutput.writeLine(report.text(indented: true))
+        } else {
+            for receipt in receipts { Terminal.standardError.writeLine(receipt.text) }
+        }
+    }
+
+    private func film(
+        _ request: FilmRequest,
+        variant: Int,
+        _ studio: FilmStudio,
+        _ sheet: ContactSheet?,
+        _ progress: ProgressBar
+    ) throws -> FilmReport {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let name = variants > 1 ? FilmReport.numbered(output, variant + 1) : output
+        let folder = variants > 1 ? FilmReport.numbered(frames, variant + 1) : frames
+        var writer: FilmWriter?
+        let size = try studio.size(of: request)
+        if name != nil || folder != nil {
+            writer = try FilmWriter(
+                output: name,
+                framesFolder: folder,
+                size: size,
+                framesPerSecond: request.framesPerSecond ?? studio.trainedFramesPerSecond,
+                soundRate: request.hasSound ? studio.sampleRate : nil,
+                label: FilmWriter.Label(
+                    title: String((request.shots.first?.title ?? request.shots.first?.prompt ?? "").prefix(200)),
+                    comment: "Filmed by Soranji \(SoranjiVersion.current) from a prompt, seed \(request.seed)."
+                )
+            )
+        }
+        var screen = preview ? FilmPreview(terminal: .standardError) : nil
+        defer { screen?.finish() }
+        let receipt = try Interrupt.watch {
+            try studio.film(
+                request,
+                onProgress: { step in
+                    if Interrupt.isRequested { throw Failure("stopped by Ctrl-C; nothing was written") }
+                    guard screen == nil else { return }
+                    let shot = step.shots > 1 ? "filming shot \(step.shot) of \(step.shots)" : "filming"
+                    progress.update(shot, completed: step.doneSteps, total: step.totalSteps, unit: .steps)
+                },
+                onPiece: { piece in
+                    try writer?.append(piece)
+                    sheet?.add(piece.frames)
+                    if let last = piece.frames.last { screen?.show(last) }
+                }
+            )
+        }
+        try writer?.finish()
+        return FilmReport(
+            receipt: receipt,
+            output: name,
+            frames: folder,
+            seconds: (clock.now - start) / .seconds(1)
+        )
+    }
+
+    private func shots() throws -> [FilmRequest.Shot] {
+        if let promptFile {
+            let text = try DocumentReader().read(promptFile).text
+            return try Storyboard.shots(text, name: promptFile)
+        }
+        let text = prompt == ["-"] ? try DocumentReader().read("-").text : prompt.joined(separator: " ")
+        return [FilmRequest.Shot(prompt: text.trimmingWhitespace)]
+    }
+}

@@ -1,0 +1,222 @@
+import KVCache
+import Tensor
+
+/// A chunk of a clip as the flow transformer has it: video tokens, then sound tokens, normalised.
+package struct ChunkTokens: Sendable, Equatable {
+    package var values: [Float]
+
+    package init(values: [Float]) { self.values = values }
+}
+
+/// Films chunks: noise in, clean tokens out, step by step, with guidance.
+///
+/// What a chunk sees of others is the caller's choice (``ChunkFilmer/Plan/history``): the chunks before it for a clip that
+/// runs on, the one after it to film backwards, both to join. Memory does not depend on how many chunks are filmed.
+package final class ChunkFilmer {
+    /// How noise becomes a clip.
+    package struct Options: Sendable, Equatable {
+        package var steps = 12
+        /// How much further than without the prompt; 1: as the prompt says, at half the cost.
+        package var guidance: Float = 2.5
+        package var shift: Float = 3
+        package var sampler = SamplerKind.euler
+        package var seed: UInt64 = 0
+
+        package init() {}
+    }
+
+    /// One chunk to film.
+    package struct Plan {
+        package var kind: FlowDecoder.ChunkKind
+        /// Number of its first frame; may be negative for what comes before a clip.
+        package var firstFrame: Int
+        package var history: [FilmPages]
+        /// Which of the seed's streams of noise.
+        package var stream: UInt64
+        /// What the chunk is made from instead of noise alone, and how much noise is mixed in, 0 ... 1.
+        package var source: (tokens: ChunkTokens, strength: Float)?
+        /// Frames that are there already, by their number in the chunk, with or without their sound: the others are filmed
+        /// to fit them.
+        package var known: (tokens: ChunkTokens, frames: Set<Int>, hasSound: Bool)?
+
+        package init(kind: FlowDecoder.ChunkKind, firstFrame: Int, history: [FilmPages], stream: UInt64) {
+            self.kind = kind
+            self.firstFrame = firstFrame
+            self.history = history
+            self.stream = stream
+        }
+    }
+
+    package let runner: FlowRunner
+    package let options: Options
+    private let settings: FilmSettings
+    private var prediction: [Float]
+    private var other: [Float]
+
+    private var token: Int { settings.tokenWidth }
+    private var soundWidth: Int { settings.soundWidth }
+    private var videoFloats: Int { runner.videoTokens * token }
+    /// Numbers of a chunk.
+    package var chunkFloats: Int { videoFloats + runner.soundTokens * soundWidth }
+    package var chunkFrames: Int { runner.frames }
+    /// Latents of a frame.
+    private var latentRows: Int { runner.gridRows * settings.flow.tokenSide }
+    private var latentColumns: Int { runner.gridColumns * settings.flow.tokenSide }
+
+    package init(runner: FlowRunner, options: Options) {
+        self.runner = runner
+        self.options = options
+        settings = runner.decoder.settings
+        let token = settings.tokenWidth
+        let count = runner.videoTokens * token + runner.soundTokens * settings.soundWidth
+        prediction = [Float](repeating: 0, count: count)
+        other = prediction
+    }
+
+    /// Films one chunk.
+    ///
+    /// - Parameters:
+    ///   - noise: what it begins with; nil for the seed's own.
+    ///   - onStep: called before each step with its number; an error ends the work.
+    package func film(
+        _ plan: Plan,
+        noise: [Float]? = nil,
+        onStep: (Int) throws -> Void = { _ in }
+    ) throws -> ChunkTokens {
+        var x = noise ?? drawNoise(stream: plan.stream)
+        precondition(x.count == chunkFloats)
+        let strength = plan.source.map { min(1, max(0, $0.strength)) } ?? 1
+        if let source = plan.source {
+            guard strength > 0 else { return source.tokens }
+            for index in x.indices { x[index] = (1 - strength) * source.tokens.values[index] + strength * x[index] }
+        }
+        let schedule = NoiseSchedule(steps: options.steps, shift: options.shift, strength: strength)
+        var sampler = FlowSampler(options.sampler, schedule: schedule, count: x.count)
+        if let known = plan.known {
+            // Known frames go the same way as all: from noise to themselves.
+            forNumbers(of: known.frames, known.hasSound) {
+                x[$0] = (1 - strength) * known.tokens.values[$0] + strength * x[$0]
+            }
+        }
+        var step = 0
+        while !sampler.isFinished {
+            try onStep(step)
+            predict(plan, level: sampler.level, x)
+            if let known = plan.known {
+                forNumbers(of: known.frames, known.hasSound) { prediction[$0] = known.tokens.values[$0] }
+            }
+            sampler.advance(&x, prediction: prediction)
+            step += 1
+        }
+        return ChunkTokens(values: x)
+    }
+
+    /// Keeps what later chunks see of a chunk; see ``FlowRunner/commit(_:video:sound:)``.
+    package func commit(_ plan: Plan, _ tokens: ChunkTokens) throws -> FilmPages {
+        try runner.commit(
+            FlowRunner.Chunk(kind: plan.kind, firstFrame: plan.firstFrame, level: 0, history: plan.history),
+            video: tokens.values,
+            sound: Array(tokens.values[videoFloats...])
+        )
+    }
+
+    private func drawNoise(stream: UInt64) -> [Float] {
+        var source = NoiseSource(seed: options.seed, stream: stream)
+        return [Float](unsafeUninitializedCapacity: chunkFloats) { buffer, count in
+            source.fill(UnsafeMutableBufferPointer(rebasing: buffer[..<chunkFloats]))
+            count = chunkFloats
+        }
+    }
+
+    /// Fills `prediction` with what both branches make of x: without the prompt, and so much further.
+    private func predict(_ plan: Plan, level: Float, _ x: [Float]) {
+        let chunk = FlowRunner.Chunk(
+            kind: plan.kind,
+            firstFrame: plan.firstFrame,
+            level: level,
+            history: plan.history
+        )
+        x.withUnsafeBufferPointer { values in
+            guard let base = values.baseAddress else { return }
+            runner.predict(
+                chunk,
+                video: base,
+                sound: base + videoFloats,
+                seesPrompt: options.guidance == 1 ? [true] : [true, false]
+            ) { branch, video, videoStride, sound, soundStride in
+                func gather(_ target: inout [Float]) {
+                    target.withUnsafeMutableBufferPointer { target in
+                        guard let target = target.baseAddress else { return }
+                        for row in 0..<runner.videoTokens {
+                            (target + row * token).update(from: video + row * videoStride, count: token)
+                        }
+                        for row in 0..<runner.soundTokens {
+                            (target + videoFloats + row * soundWidth)
+                                .update(from: sound + row * soundStride, count: soundWidth)
+                        }
+                    }
+                }
+                if branch == 0 { gather(&prediction) } else { gather(&other) }
+            }
+        }
+        guard options.guidance != 1 else { return }
+        let guidance = options.guidance
+        for index in prediction.indices {
+            prediction[index] = other[index] + guidance * (prediction[index] - other[index])
+        }
+    }
+
+    /// All numbers that belong to frames of the chunk.
+    private func forNumbers(of frames: Set<Int>, _ hasSound: Bool, _ body: (Int) -> Void) {
+        let perFrame = runner.gridRows * runner.gridColumns * token
+        for frame in frames where (0..<chunkFrames).contains(frame) {
+            for index in frame * perFrame..<(frame + 1) * perFrame { body(index) }
+            if hasSound { for index in 0..<soundWidth { body(videoFloats + frame * soundWidth + index) } }
+        }
+    }
+
+    // MARK: Latents and sound
+
+    /// `[frames][rows][columns][channels]` latents of a chunk.
+    package func latents(_ tokens: ChunkTokens) -> [Float] {
+        var result = [Float](repeating: 0, count: videoFloats)
+        forLatents { latent, value in result[latent] = tokens.values[value] }
+        return result
+    }
+
+    /// `[frames * columns a frame][bands]`: the picture of a chunk's sound.
+    package func sound(_ tokens: ChunkTokens) -> [Float] {
+        tokens.values[videoFloats...].enumerated().map {
+            let column = $0.offset % soundWidth
+            return $0.element * runner.decoder.soundScale[column] + runner.decoder.soundMean[column]
+        }
+    }
+
+    /// A chunk from latents and a picture of sound.
+    package func tokens(latents: [Float], sound: [Float]) -> ChunkTokens {
+        precondition(latents.count == videoFloats && sound.count == runner.soundTokens * soundWidth)
+        var values = [Float](repeating: 0, count: chunkFloats)
+        forLatents { latent, value in values[value] = latents[latent] }
+        for (index, value) in sound.enumerated() {
+            let column = index % soundWidth
+            values[videoFloats + index] = (value - runner.decoder.soundMean[column]) / runner.decoder.soundScale[column]
+        }
+        return ChunkTokens(values: values)
+    }
+
+    /// Pairs of places: in latents, and in tokens.
+    private func forLatents(_ body: (Int, Int) -> Void) {
+        let side = settings.flow.tokenSide
+        let channels = settings.codec.channels
+        for frame in 0..<chunkFrames {
+            for row in 0..<latentRows {
+                for column in 0..<latentColumns {
+                    let cell = (frame * runner.gridRows + row / side) * runner.gridColumns + column / side
+                    let inside = (row % side * side + column % side) * channels
+                    let latent = ((frame * latentRows + row) * latentColumns + column) * channels
+                    for channel in 0..<channels { body(latent + channel, cell * token + inside + channel) }
+                }
+            }
+        }
+    }
+}

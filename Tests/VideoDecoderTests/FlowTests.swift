@@ -1,0 +1,189 @@
+import ModelFiles
+import Tensor
+import Testing
+
+@testable import VideoDecoder
+
+/// The flow transformer and whole rollouts against PyTorch, with the same weights and noise.
+struct FlowTests {
+    private func runner(_ golden: Golden, threads: Int) throws -> FlowRunner {
+        let decoder = try FlowDecoder(golden.file, settings: try golden.settings(), prefix: "w.")
+        return try FlowRunner(
+            decoder,
+            gridRows: 2,
+            gridColumns: 2,
+            maximumPromptRows: 8,
+            pool: ThreadPool(threadCount: threads)
+        )
+    }
+
+    private func read(_ rows: ArraySlice<Float>, count: Int, into runner: FlowRunner) throws {
+        let width = runner.decoder.promptWidth
+        let rows = Array(rows)
+        try runner.readPrompt(count: count) { range, memory, stride in
+            for row in range {
+                for column in 0..<width {
+                    memory[(row - range.lowerBound) * stride + column] = rows[row * width + column]
+                }
+            }
+        }
+    }
+
+    /// Three chunks: the first two clean (or nearly) and committed, the third noisy, with and without the prompt.
+    @Test(arguments: [1, 2])
+    func velocitiesAgreeWithPyTorch(threads: Int) throws {
+        let golden = try Golden("flow")
+        let runner = try runner(golden, threads: threads)
+        let (rows, lengths) = (try golden.floats("in.rows"), try golden.integers("in.lengths"))
+        let (video, sound) = (try golden.floats("in.video"), try golden.floats("in.sound"))
+        let (outVideo, outSound) = (try golden.floats("out.video"), try golden.floats("out.sound"))
+        let level = try golden.floats("in.level")
+        let dropped = try golden.integers("in.dropped")
+        let velocity = try golden.floats("out.velocity")
+        let (v, s) = (8 * 24, 2 * 48)
+        let kinds = [FlowRunner.Kind.start, .inside, .inside]
+        for sample in 0..<2 {
+            try read(
+                rows[sample * 5 * runner.decoder.promptWidth..<(sample + 1) * 5 * runner.decoder.promptWidth],
+                count: lengths[sample],
+                into: runner
+            )
+            var history: [FilmPages] = []
+            for index in 0..<3 {
+                let place = sample * 3 + index
+                let chunk = FlowRunner.Chunk(
+                    kind: kinds[index],
+                    firstFrame: 2 * index,
+                    level: level[place],
+                    history: history
+                )
+                let x = Array(video[place * v..<(place + 1) * v])
+                let y = Array(sound[place * s..<(place + 1) * s])
+                var predicted: [Float] = []
+                var heard: [Float] = []
+                // Of two branches the second is the one of interest: the first must not change it.
+                let isDropped = index == 2 && dropped[sample] == 1
+                runner.predict(chunk, video: x, sound: y, seesPrompt: [isDropped, !isDropped]) {
+                    branch,
+                    video,
+                    videoStride,
+                    sound,
+                    soundStride in
+                    guard branch == 1 else { return }
+                    predicted = (0..<8 * 24).map { video[$0 / 24 * videoStride + $0 % 24] }
+                    heard = (0..<2 * 48).map { sound[$0 / 48 * soundStride + $0 % 48] }
+                }
+                #expect(largestDifference(predicted, outVideo[place * v..<(place + 1) * v]) < 1e-4)
+                #expect(largestDifference(heard, outSound[place * s..<(place + 1) * s]) < 1e-4)
+                if index == 2 {
+                    let moved = zip(x, predicted).map { ($0 - $1) / level[place] }
+                    #expect(largestDifference(moved, velocity[sample * v..<(sample + 1) * v]) < 1e-4)
+                } else {
+                    history.append(try runner.commit(chunk, video: x, sound: y))
+                }
+            }
+        }
+    }
+
+    /// Four chunks of five steps with guidance: latents, sound, and frames over 50 dB.
+    @Test(arguments: [1, 2])
+    func filmAgreesWithPyTorch(threads: Int) throws {
+        let (golden, weights) = (try Golden("film"), try Golden("flow"))
+        let runner = try runner(weights, threads: threads)
+        var options = ChunkFilmer.Options()
+        options.steps = 5
+        let filmer = ChunkFilmer(runner: runner, options: options)
+        let (rows, lengths) = (try golden.floats("in.rows"), try golden.integers("in.lengths"))
+        let width = runner.decoder.promptWidth
+        let codecGolden = try Golden("codec")
+        let codec = try PatchCodec(codecGolden.file, settings: try codecGolden.settings().codec, prefix: "w.")
+        let frames = try PatchCodecRunner(
+            codec,
+            rows: 4,
+            columns: 4,
+            maximumFrames: 8,
+            pool: ThreadPool(threadCount: 1)
+        )
+        for sample in 0..<2 {
+            try read(rows[sample * 5 * width..<(sample + 1) * 5 * width], count: lengths[sample], into: runner)
+            var history: [FilmPages] = []
+            var latents: [Float] = []
+            var sound: [Float] = []
+            for index in 0..<4 {
+                let video = try golden.floats("in.noise_video.\(index)")
+                let heard = try golden.floats("in.noise_sound.\(index)")
+                let noise =
+                    Array(video[sample * 192..<(sample + 1) * 192]) + Array(heard[sample * 96..<(sample + 1) * 96])
+                let plan = ChunkFilmer.Plan(
+                    kind: index == 0 ? .start : .inside,
+                    firstFrame: 2 * index,
+                    history: history,
+                    stream: 0
+                )
+                let tokens = try filmer.film(plan, noise: noise)
+                history.append(try filmer.commit(plan, tokens))
+                if history.count > 2 { runner.recycle(history.removeFirst()) }
+                latents += filmer.latents(tokens)
+                sound += filmer.sound(tokens)
+                #expect(filmer.tokens(latents: filmer.latents(tokens), sound: filmer.sound(tokens)).values.count == 288)
+            }
+            let expected = try golden.floats("out.latents")
+            let one = expected.count / 2
+            let wanted = Array(expected[sample * one..<(sample + 1) * one])
+            #expect(largestDifference(latents, wanted) < 1e-3)
+            let heard = try golden.floats("out.sound")
+            #expect(largestDifference(sound, heard[sample * heard.count / 2..<(sample + 1) * heard.count / 2]) < 1e-3)
+            var ours = [Float](repeating: 0, count: 8 * frames.frameFloats)
+            var theirs = ours
+            frames.synthesize(latents, count: 8, into: &ours)
+            frames.synthesize(wanted, count: 8, into: &theirs)
+            #expect(peakSignalToNoise(ours, theirs) > 50)
+        }
+    }
+
+    /// The same seed gives the same bytes, whatever the number of threads; another seed others.
+    @Test func noiseIsOfTheSeedAlone() throws {
+        let weights = try Golden("flow")
+        var results: [[Float]] = []
+        for (threads, seed) in [(1, 5), (2, 5), (2, 6)] {
+            let runner = try runner(weights, threads: threads)
+            var options = ChunkFilmer.Options()
+            options.seed = UInt64(seed)
+            options.steps = 3
+            options.sampler = .unipc
+            let filmer = ChunkFilmer(runner: runner, options: options)
+            try read(try Golden("flow").floats("in.rows")[...], count: 5, into: runner)
+            let plan = ChunkFilmer.Plan(kind: .start, firstFrame: 0, history: [], stream: 7)
+            results.append(try filmer.film(plan).values)
+        }
+        #expect(results[0] == results[1])
+        #expect(results[1] != results[2])
+    }
+
+    /// Known frames come out as they went in; the others are filmed.
+    @Test func knownFramesStay() throws {
+        let runner = try runner(try Golden("flow"), threads: 1)
+        let filmer = ChunkFilmer(runner: runner, options: ChunkFilmer.Options())
+        try read(try Golden("flow").floats("in.rows")[...], count: 5, into: runner)
+        var noise = NoiseSource(seed: 1, stream: 1)
+        let known = ChunkTokens(values: (0..<filmer.chunkFloats).map { _ in noise.normal() })
+        var plan = ChunkFilmer.Plan(kind: .start, firstFrame: 0, history: [], stream: 0)
+        let free = try filmer.film(plan)
+        plan.known = (known, [0], true)
+        let bound = try filmer.film(plan)
+        let frame = 4 * 24
+        #expect(largestDifference(bound.values[..<frame], known.values[..<frame]) < 1e-4)
+        #expect(bound.values[frame..<2 * frame] != free.values[frame..<2 * frame])
+        // No strength: the source itself.
+        plan.known = nil
+        plan.source = (known, 0)
+        #expect(try filmer.film(plan) == known)
+    }
+
+    @Test func promptsThatAreTooLongAreRefused() throws {
+        let runner = try runner(try Golden("flow"), threads: 1)
+        #expect(throws: FilmError.promptTooLong(rows: 9, limit: 8)) {
+            try runner.readPrompt(count: 9) { _, _, _ in }
+        }
+    }
+}
