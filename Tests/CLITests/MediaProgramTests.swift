@@ -221,7 +221,8 @@ struct MediaProgramTests {
             /help
             """
         let result = try program.run(["chat", "-m", model.bundle, "--context", "1024", "-n", "4"], input: script)
-        #expect(result.status == 0)
+        // One of its commands failed.
+        #expect(result.status == 1)
         #expect(result.errors.contains("Added clip.mp4 for the next question:"))
         #expect(result.errors.contains("tokens  18 video, 39 audio"))
         #expect(result.errors.contains("/no/such.png: cannot open"))

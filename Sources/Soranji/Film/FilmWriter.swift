@@ -70,8 +70,8 @@ public final class FilmWriter {
         _ soundRate: Int?,
         _ label: Label
     ) throws {
-        guard let container else {
-            throw MediaError(.misuse, path, "this ending is not known", hint: "Use .mp4, .webm, .gif or .png.")
+        guard let container, ![.m4a, .flac, .ogg, .wav].contains(container) else {
+            throw MediaError(.misuse, path, "this ending is not one of a clip", hint: "Use .mp4, .webm, .gif or .png.")
         }
         var settings = ClipSettings(
             container: container,
@@ -83,7 +83,7 @@ public final class FilmWriter {
             switch container {
             case .mp4: settings.sound = ClipSettings.Sound(sampleRate: soundRate, codec: .aac)
             case .webm: settings.sound = ClipSettings.Sound(sampleRate: soundRate, codec: .opus)
-            case .gif, .pngFolder: break
+            case .gif, .pngFolder, .m4a, .flac, .ogg, .wav: break
             }
         }
         settings.tags = [MediaDescription.Tag("title", label.title), MediaDescription.Tag("comment", label.comment)]

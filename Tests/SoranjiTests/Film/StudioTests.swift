@@ -2,6 +2,7 @@ import FilmTestSupport
 import Foundation
 import KVCache
 import Media
+import MediaFixtures
 import Models
 import Testing
 
