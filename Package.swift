@@ -110,7 +110,7 @@ let package = Package(
         .testTarget(
             name: "ModelsTests",
             dependencies: [
-                "CAllocationCounter", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor",
+                "CAllocationCounter", "CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor",
             ],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
@@ -129,7 +129,9 @@ let package = Package(
         ),
         .testTarget(
             name: "SoranjiTests",
-            dependencies: ["Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji"],
+            dependencies: [
+                "CKernels", "Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Soranji", "Tokenizers",
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
