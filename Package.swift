@@ -124,7 +124,7 @@ let package = Package(
         .testTarget(
             name: "ModelsTests",
             dependencies: [
-                "CAllocationCounter", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor",
+                "CAllocationCounter", "CKernels", "Experts", "JSONText", "KVCache", "ModelFiles", "Models", "Tensor",
             ],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
@@ -157,8 +157,8 @@ let package = Package(
         .testTarget(
             name: "SoranjiTests",
             dependencies: [
-                "Experts", "FilmTestSupport", "JSONText", "KVCache", "Media", "MediaFixtures", "ModelFiles", "Models",
-                "Soranji", "VideoDecoder",
+                "CKernels", "Experts", "FilmTestSupport", "JSONText", "KVCache", "Media", "MediaFixtures", "ModelFiles",
+                "Models", "Soranji", "Tokenizers", "VideoDecoder",
             ],
             swiftSettings: swiftSettings
         ),

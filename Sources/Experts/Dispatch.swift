@@ -3,7 +3,7 @@ import Tensor
 /// The choices of a chunk, grouped by expert: which rows every expert computes, and where each token finds its results.
 ///
 /// Rows of the same expert are adjacent (`rowRange(of:)`); within an expert they follow the order of the tokens, so a
-/// result does not depend on the chunk around it.
+/// result does not depend on the chunk around it. A choice of ``Router/none`` has no row.
 package final class Dispatch {
     package let expertCount: Int
     package let expertsPerToken: Int
@@ -14,6 +14,8 @@ package final class Dispatch {
     package let tokenOfRow: AlignedBuffer<Int32>
     /// `[tokens][k]`: the grouped row of each choice.
     package let rowOfChoice: AlignedBuffer<Int32>
+    /// Grouped rows: choices that name an expert.
+    package private(set) var rowCount = 0
     private let starts: AlignedBuffer<Int32>
     private let cursor: AlignedBuffer<Int32>
 
@@ -35,12 +37,16 @@ package final class Dispatch {
         let cursor = cursor.pointer
         starts.update(repeating: 0, count: expertCount + 1)
         let choices = tokens * expertsPerToken
-        for choice in 0..<choices { starts[Int(experts.pointer[choice]) + 1] += 1 }
+        rowCount = 0
+        for choice in 0..<choices where experts.pointer[choice] >= 0 {
+            starts[Int(experts.pointer[choice]) + 1] += 1
+            rowCount += 1
+        }
         for expert in 0..<expertCount {
             starts[expert + 1] += starts[expert]
             cursor[expert] = starts[expert]
         }
-        for choice in 0..<choices {
+        for choice in 0..<choices where experts.pointer[choice] >= 0 {
             let expert = Int(experts.pointer[choice])
             let row = cursor[expert]
             cursor[expert] += 1

@@ -8,12 +8,13 @@ package final class ExpertRunner {
     /// One layer's router.
     package struct LayerRouter {
         package let router: Router
-        package let matrix: WeightMatrix
+        /// Rows of all experts in order: one matrix, or one for each pool.
+        package let matrices: [WeightMatrix]
         package let bias: WeightVector?
 
-        package init(router: Router, matrix: WeightMatrix, bias: WeightVector?) {
+        package init(router: Router, matrices: [WeightMatrix], bias: WeightVector?) {
             self.router = router
-            self.matrix = matrix
+            self.matrices = matrices
             self.bias = bias
         }
     }
@@ -53,6 +54,7 @@ package final class ExpertRunner {
     private let gatedJobs: AlignedBuffer<sk_gated_job>
     private let downJobs: AlignedBuffer<sk_matmul_job>
     private let projections: AlignedBuffer<sk_projection>
+    private let routerProjections: AlignedBuffer<sk_projection>
     private let gatedTasks: TaskList
     private let downTasks: TaskList
 
@@ -77,16 +79,19 @@ package final class ExpertRunner {
         gatedJobs = try AlignedBuffer(count: experts + 1)
         downJobs = try AlignedBuffer(count: experts + 1)
         projections = try AlignedBuffer(count: experts + 1)
+        routerProjections = try AlignedBuffer(count: max(1, sizes.router?.pools?.count ?? 1))
         gatedTasks = try TaskList(capacity: (experts + 1) * max(1, pool.piecesPerProduct))
         downTasks = try TaskList(capacity: (experts + 1) * max(1, pool.piecesPerProduct))
     }
 
     /// output[t] = shared(x[t]) + sum over chosen experts of weight * expert(x[t]).
     ///
+    /// Where experts belong to modalities, a token of another one has shared(x[t]), to the bit, and is not routed.
+    ///
     /// - Parameters:
     ///   - x: normalised rows with their 8-bit twin.
     ///   - router: nil for a layer without routed experts.
-    ///   - modalities: what each token came from, for the statistics.
+    ///   - modalities: what each token came from.
     /// - Throws: when a shard cannot be mapped.
     package func run(
         layer: Int,
@@ -100,7 +105,7 @@ package final class ExpertRunner {
     ) throws {
         var jobCount = 0
         if let router {
-            route(router, x, tokens)
+            route(router, x, tokens, modalities)
             dispatch.group(tokens: tokens)
             statistics.record(
                 layer: layer,
@@ -140,14 +145,38 @@ package final class ExpertRunner {
                 jobCount += 1
             }
         }
-        runJobs(jobCount, tokens: tokens, hasShared: hasShared, isRouted: router != nil)
-        if router != nil { combine(tokens: tokens, addsToOutput: hasShared, output) }
+        let isRouted = router != nil && dispatch.rowCount > 0
+        runJobs(jobCount, tokens: tokens, hasShared: hasShared, isRouted: isRouted)
+        if isRouted || !hasShared { combine(tokens: tokens, addsToOutput: hasShared, output) }
     }
 
-    private func route(_ router: LayerRouter, _ x: Activations, _ tokens: Int) {
-        pool.multiply(router.matrix, bias: router.bias, x, into: logits, tokens: tokens)
+    private func route(
+        _ router: LayerRouter,
+        _ x: Activations,
+        _ tokens: Int,
+        _ modalities: UnsafeBufferPointer<Modality>
+    ) {
+        // A chunk of text in a model whose experts are for media needs no scores.
+        if modalities.contains(where: { router.router.configuration.experts(for: $0) != nil }) {
+            var first = 0
+            for (index, matrix) in router.matrices.enumerated() {
+                routerProjections.pointer[index] = sk_projection(
+                    matrix: matrix.kernelMatrix,
+                    bias: router.bias.map { $0.pointer + first },
+                    out: logits.pointer + first,
+                    out_stride: Int64(logits.stride)
+                )
+                first += matrix.rows
+            }
+            pool.multiply(
+                UnsafeBufferPointer(start: routerProjections.pointer, count: router.matrices.count),
+                x.kernelView(),
+                tokens: tokens
+            )
+        }
         let work = RouteWork(
             router: router.router,
+            modalities: modalities,
             logits: logits,
             ranking: ranking.pointer,
             experts: dispatch.experts.pointer,
@@ -219,7 +248,7 @@ package final class ExpertRunner {
         }
         pool.run(UnsafePointer(gatedJobs.pointer), gatedTasks)
         if hasShared { pool.quantize(sharedHidden, rows: tokens) }
-        if isRouted { pool.quantize(routedHidden, rows: tokens * dispatch.expertsPerToken) }
+        if isRouted { pool.quantize(routedHidden, rows: dispatch.rowCount) }
         pool.run(UnsafePointer(downJobs.pointer), downTasks)
     }
 
@@ -242,6 +271,7 @@ package final class ExpertRunner {
 
 private struct RouteWork: ParallelWork {
     let router: Router
+    let modalities: UnsafeBufferPointer<Modality>
     let logits: Activations
     let ranking: UnsafeMutablePointer<Float>
     let experts: UnsafeMutablePointer<Int32>
@@ -254,6 +284,7 @@ private struct RouteWork: ParallelWork {
         let first = task * Self.tokensPerTask
         for token in first..<min(tokens, first + Self.tokensPerTask) {
             router.choose(
+                for: modalities[token],
                 logits: logits.row(token),
                 ranking: ranking + worker * router.configuration.expertCount,
                 experts: experts + token * perToken,
@@ -278,7 +309,7 @@ private struct CombineWork: ParallelWork {
         for token in first..<min(tokens, first + Self.tokensPerTask) {
             let target = output.row(token)
             if !addsToOutput { target.update(repeating: 0, count: columns) }
-            for choice in token * perToken..<(token + 1) * perToken {
+            for choice in token * perToken..<(token + 1) * perToken where dispatch.experts.pointer[choice] >= 0 {
                 let row = Int(dispatch.rowOfChoice.pointer[choice])
                 sk_add_scaled(target, routed.row(row), dispatch.weights.pointer[choice], Int64(columns))
             }

@@ -22,7 +22,7 @@ package struct ExpertStatistics: Sendable, Equatable {
         (modality.rawValue * layerCount + layer) * expertCount + expert
     }
 
-    /// Counts a chunk's choices, `[tokens][k]`.
+    /// Counts a chunk's choices, `[tokens][k]`; ``Router/none`` counts for nothing.
     ///
     /// - Parameter modalities: what each token came from.
     package mutating func record(
@@ -34,7 +34,9 @@ package struct ExpertStatistics: Sendable, Equatable {
         let perToken = experts.count / modalities.count
         for (token, modality) in modalities.enumerated() {
             let first = index(modality, layer, 0)
-            for choice in token * perToken..<(token + 1) * perToken { counts[first + Int(experts[choice])] += 1 }
+            for choice in token * perToken..<(token + 1) * perToken where experts[choice] >= 0 {
+                counts[first + Int(experts[choice])] += 1
+            }
         }
     }
 

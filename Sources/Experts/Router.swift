@@ -27,6 +27,9 @@ package struct RouterConfiguration: Codable, Sendable, Equatable {
     package var groupCount: Int
     package var groupsPerToken: Int
     package var groupScoring: GroupScoring
+    /// Which experts tokens of a modality choose among; nil: every token chooses among all. Tokens whose modality has no
+    /// pool meet no routed expert.
+    package var pools: [ExpertPool]?
 
     package init(
         expertCount: Int,
@@ -36,7 +39,8 @@ package struct RouterConfiguration: Codable, Sendable, Equatable {
         scale: Float = 1,
         groupCount: Int = 1,
         groupsPerToken: Int = 1,
-        groupScoring: GroupScoring = .maximum
+        groupScoring: GroupScoring = .maximum,
+        pools: [ExpertPool]? = nil
     ) {
         self.expertCount = expertCount
         self.expertsPerToken = expertsPerToken
@@ -46,6 +50,13 @@ package struct RouterConfiguration: Codable, Sendable, Equatable {
         self.groupCount = groupCount
         self.groupsPerToken = groupsPerToken
         self.groupScoring = groupScoring
+        self.pools = pools
+    }
+
+    /// The experts that a token chooses among; nil for none.
+    package func experts(for modality: Modality) -> Range<Int>? {
+        guard let pools else { return 0..<expertCount }
+        return pools.first { $0.modalities.contains(modality) }?.experts
     }
 
     /// What is wrong with the numbers, or nil.
@@ -58,8 +69,45 @@ package struct RouterConfiguration: Codable, Sendable, Equatable {
             return "\(expertsPerToken) experts per token out of \(groupsPerToken) groups"
         }
         if !scale.isFinite { return "a scale of \(scale)" }
-        return nil
+        return pools.flatMap(problem(of:))
     }
+
+    /// Pools cover the experts in order, without gaps, and a modality has one at most.
+    private func problem(of pools: [ExpertPool]) -> String? {
+        if groupCount != 1 { return "groups of experts together with pools by modality" }
+        var next = 0
+        var seen: Set<Modality> = []
+        for pool in pools {
+            let (end, overflow) = pool.first.addingReportingOverflow(pool.count)
+            if overflow || pool.first != next || pool.count < expertsPerToken || end > expertCount {
+                return "a pool of \(pool.count) experts from \(pool.first) on"
+            }
+            if pool.name.isEmpty || pools.count(where: { $0.name == pool.name }) > 1 { return "pools without names" }
+            for modality in pool.modalities where !seen.insert(modality).inserted {
+                return "two pools of experts for \(modality.name)"
+            }
+            next = end
+        }
+        return next == expertCount ? nil : "\(next) of \(expertCount) experts in pools"
+    }
+}
+
+/// Experts that only tokens of some modalities are routed to, scored by a router of their own.
+package struct ExpertPool: Codable, Sendable, Equatable {
+    /// Names the router's rows in the trunk: `L02.router.video`.
+    package var name: String
+    package var modalities: [Modality]
+    package var first: Int
+    package var count: Int
+
+    package init(name: String, modalities: [Modality], first: Int, count: Int) {
+        self.name = name
+        self.modalities = modalities
+        self.first = first
+        self.count = count
+    }
+
+    package var experts: Range<Int> { first..<first + count }
 }
 
 /// Chooses experts for tokens from the router's logits.
@@ -75,7 +123,33 @@ package struct Router {
         self.selectionBias = selectionBias
     }
 
-    /// Chooses for one token.
+    /// What stands in the place of an expert's number where a token has none.
+    package static let none: Int32 = -1
+
+    /// Chooses for one token among the experts of its modality; ``none`` where it has no experts.
+    package func choose(
+        for modality: Modality,
+        logits: UnsafeMutablePointer<Float>,
+        ranking: UnsafeMutablePointer<Float>,
+        experts: UnsafeMutablePointer<Int32>,
+        weights: UnsafeMutablePointer<Float>
+    ) {
+        let perToken = configuration.expertsPerToken
+        guard let pool = configuration.experts(for: modality) else {
+            experts.update(repeating: Self.none, count: perToken)
+            weights.update(repeating: 0, count: perToken)
+            return
+        }
+        choose(
+            among: pool,
+            logits: logits + pool.lowerBound,
+            ranking: ranking,
+            experts: experts,
+            weights: weights
+        )
+    }
+
+    /// Chooses for one token among all experts.
     ///
     /// - Parameters:
     ///   - logits: `[experts]`, overwritten with the scores.
@@ -88,7 +162,24 @@ package struct Router {
         experts: UnsafeMutablePointer<Int32>,
         weights: UnsafeMutablePointer<Float>
     ) {
-        let count = configuration.expertCount
+        choose(
+            among: 0..<configuration.expertCount,
+            logits: logits,
+            ranking: ranking,
+            experts: experts,
+            weights: weights
+        )
+    }
+
+    /// `logits` begins with the first expert of the pool.
+    private func choose(
+        among pool: Range<Int>,
+        logits: UnsafeMutablePointer<Float>,
+        ranking: UnsafeMutablePointer<Float>,
+        experts: UnsafeMutablePointer<Int32>,
+        weights: UnsafeMutablePointer<Float>
+    ) {
+        let count = pool.count
         let chosenCount = configuration.expertsPerToken
         switch configuration.scoring {
         case .softmax: sk_softmax(logits, Int32(count))
@@ -96,7 +187,7 @@ package struct Router {
         case .softmaxOfChosen: break
         }
         for expert in 0..<count {
-            let score = logits[expert] + (selectionBias?[expert] ?? 0)
+            let score = logits[expert] + (selectionBias?[pool.lowerBound + expert] ?? 0)
             ranking[expert] = score.isNaN ? -.infinity : score
         }
         if configuration.groupCount > 1 { maskGroups(ranking) }
@@ -105,7 +196,7 @@ package struct Router {
             for expert in 0..<count where ranking[expert] > (best < 0 ? -.infinity : ranking[best]) { best = expert }
             // Only reachable when scores are NaN or -inf: any expert not yet chosen will do.
             if best < 0 { best = (0..<count).first { !ranking[$0].isNaN } ?? 0 }
-            experts[rank] = Int32(best)
+            experts[rank] = Int32(pool.lowerBound + best)
             weights[rank] = logits[best]
             ranking[best] = .nan
         }

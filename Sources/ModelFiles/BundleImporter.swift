@@ -74,10 +74,16 @@ package struct BundleImporter {
     ) throws(ModelFileError) -> BundleManifest {
         let bytes = resolved.files.reduce(0) { $0 + $1.byteCount }
         try Self.checkSpace(bytes, staging.path)
-        let tokenizerFiles = TokenizerFiles.names(of: source)
+        var tokenizerFiles = TokenizerFiles.names(of: source)
         try TokenizerFiles.write(tokenizerFiles, of: source, to: staging)
+        for copy in plan.copies {
+            if Paths.folder(copy.path) != "." { try staging.makeFolder(Paths.folder(copy.path)) }
+            try staging.copy(copy.source, to: copy.path)
+            if TokenizerFiles.folderNames.contains(copy.path) { tokenizerFiles.append(copy.path) }
+        }
         if TokenizerFiles.holdVocabulary(tokenizerFiles) { try checkTokenizer(staging.path) }
-        let run = ImportRun(files: resolved.files, hashed: source.provenancePaths, folder: staging.path)
+        let hashed = source.provenancePaths + plan.copies.map(\.source)
+        let run = ImportRun(files: resolved.files, hashed: hashed, folder: staging.path)
         try run.makeFolders(staging)
         let hashes = try run.perform(threadCount: threadCount, isCancelled: isCancelled, progress: progress)
         for file in source.weightFiles { try file.verifyUnchanged() }
@@ -94,7 +100,7 @@ package struct BundleImporter {
             expertBytes: resolved.shards.reduce(0) { $0 + $1.byteCount },
             tokenizerFiles: tokenizerFiles,
             provenance: .init(
-                source: Paths.name(Paths.resolved(source.path)),
+                source: plan.sourceName ?? Paths.name(Paths.resolved(source.path)),
                 kind: source.kind,
                 files: hashes,
                 licence: source.licence,
@@ -123,7 +129,8 @@ package struct BundleImporter {
 extension CheckpointSource {
     /// Every file whose hash goes into the manifest: weights, index, configuration, tokenizer.
     var provenancePaths: [String] {
-        var paths = weightFiles.map(\.path)
+        // What was added is named, with its hashes, by a file of its own (``ImportPlan/copies``).
+        var paths = ownFiles.map(\.path)
         guard case .safetensors(let checkpoint) = container else { return paths }
         if let index = checkpoint.indexPath { paths.append(index) }
         paths += (["config.json"] + TokenizerFiles.folderNames).map { checkpoint.folder + "/" + $0 }

@@ -11,6 +11,8 @@ package struct CheckpointSource: Sendable {
     /// As the checkpoint names it ("apache-2.0"), or the name of its licence file.
     package let licence: String?
     private let index: [String: Int]
+    /// Files whose tensors were added.
+    private var added: [MappedFile] = []
 
     package enum Container: Sendable {
         case gguf(GGUFCheckpoint)
@@ -69,6 +71,40 @@ package struct CheckpointSource: Sendable {
         index = Self.index(tensors)
     }
 
+    private init(_ other: CheckpointSource, tensors: [SourceTensor], files: [MappedFile]) {
+        path = other.path
+        container = other.container
+        configuration = other.configuration
+        licence = other.licence
+        self.tensors = other.tensors + tensors
+        index = Self.index(self.tensors)
+        added = other.added + files
+    }
+
+    /// The same with tensors of other files: what was grown on a checkpoint.
+    ///
+    /// - Parameter files: each with the name that a tensor of it gets; nil leaves it out.
+    /// - Throws: `.mismatch` when a name is there already.
+    package func adding(
+        _ files: [(file: SafetensorsFile, name: (String) -> String?)]
+    ) throws(ModelFileError) -> CheckpointSource {
+        var names = Set(self.names)
+        var tensors: [SourceTensor] = []
+        for (file, name) in files {
+            for entry in file.tensors {
+                guard let name = name(entry.name) else { continue }
+                guard names.insert(name).inserted else {
+                    throw ModelFileError(.mismatch, file.file.path, "tensor '\(name)' is there twice")
+                }
+                let region = SourceTensor.Region(file: file.file, offset: entry.offset, byteCount: entry.byteCount)
+                tensors.append(
+                    SourceTensor(name: name, shape: entry.shape, type: entry.type, storage: .contiguous(region))
+                )
+            }
+        }
+        return CheckpointSource(self, tensors: tensors, files: files.map(\.file.file))
+    }
+
     private static func index(_ tensors: [SourceTensor]) -> [String: Int] {
         var index: [String: Int] = [:]
         for (position, tensor) in tensors.enumerated() { index[tensor.name] = position }
@@ -118,7 +154,10 @@ package struct CheckpointSource: Sendable {
     }
 
     /// The mapped files that hold weights.
-    package var weightFiles: [MappedFile] {
+    package var weightFiles: [MappedFile] { ownFiles + added }
+
+    /// Those of the checkpoint itself.
+    var ownFiles: [MappedFile] {
         switch container {
         case .gguf(let checkpoint): checkpoint.parts.map(\.file)
         case .safetensors(let checkpoint): checkpoint.files.map(\.file)

@@ -17,6 +17,10 @@ public struct ImportPlan: Sendable {
     public var experts: [Expert] = []
     /// Towers that make rows of the stream out of images, video or sound: one file each.
     public var encoders: [Encoder] = []
+    /// Files that the bundle has as they are.
+    public var copies: [Copy] = []
+    /// What the model is called instead of its source's name.
+    public var sourceName: String?
     /// Source tensors that are known and deliberately not used (e.g. "rotary_emb.inv_freq"): not an error when left over.
     public var ignoredTensors: Set<String> = []
     /// What the user should know about parts of the checkpoint that the bundle will not have.
@@ -98,6 +102,18 @@ public struct ImportPlan: Sendable {
         public var path: String { Self.path(name) }
 
         static func path(_ name: String) -> String { "encoders/\(name).safetensors" }
+    }
+
+    /// A file that is taken along as it is.
+    public struct Copy: Sendable {
+        public var source: String
+        /// In the bundle.
+        public var path: String
+
+        public init(_ source: String, as path: String) {
+            self.source = source
+            self.path = path
+        }
     }
 
     /// Rows of one source tensor. Shapes are as safetensors writes them: outermost dimension first (GGUF's reversed).

@@ -284,10 +284,10 @@ package final class DecoderRunner {
     private func runExperts(_ index: Int, _ layer: DecoderWeights.Layer, tokens: Int) throws {
         let settings = decoder.configuration.layers[index]
         var router: ExpertRunner.LayerRouter?
-        if let matrix = layer.router, let configuration = decoder.configuration.router {
+        if !layer.routers.isEmpty, let configuration = decoder.configuration.router {
             router = .init(
                 router: Router(configuration, selectionBias: layer.selectionBias?.pointer),
-                matrix: matrix,
+                matrices: layer.routers,
                 bias: layer.routerBias
             )
         }

@@ -11,7 +11,8 @@ package struct DecoderWeights: Sendable {
         package var output: WeightMatrix
         package var outputBias: WeightVector?
         package var ffnNorm: WeightVector
-        package var router: WeightMatrix?
+        /// The rows of all experts in order: one matrix, or one for each pool; none in a layer without routed experts.
+        package var routers: [WeightMatrix]
         package var routerBias: WeightVector?
         package var selectionBias: WeightVector?
     }
@@ -127,7 +128,7 @@ package struct DecoderWeights: Sendable {
             output: try matrix("attention.o", hidden, outputColumns),
             outputBias: try vector("attention.o_bias", hidden, if: hasOutputBias),
             ffnNorm: ffnNorm,
-            router: routed ? try matrix("router", experts, hidden) : nil,
+            routers: routed ? try routers(configuration) { try matrix($0, $1, hidden) } : [],
             routerBias: try vector("router_bias", experts, if: routed && configuration.hasRouterBias),
             selectionBias: try vector(
                 "router_selection_bias",
@@ -135,6 +136,15 @@ package struct DecoderWeights: Sendable {
                 if: routed && configuration.hasSelectionBias
             )
         )
+    }
+
+    private static func routers(
+        _ configuration: DecoderConfiguration,
+        _ matrix: (_ part: String, _ rows: Int) throws -> WeightMatrix
+    ) throws -> [WeightMatrix] {
+        guard let router = configuration.router else { return [] }
+        guard let pools = router.pools else { return [try matrix("router", router.expertCount)] }
+        return try pools.map { try matrix("router." + $0.name, $0.count) }
     }
 
     private static func latent(

@@ -92,7 +92,11 @@ public enum ModelCache {
     private static func state(_ name: String, _ source: String?) -> CachedModel.State {
         guard let source else { return .unknown }
         guard FileManager.default.fileExists(atPath: source) else { return .orphaned }
-        return (try? ModelLocator.cacheName(source)) == name ? .current : .outdated
+        if (try? ModelLocator.cacheName(source)) == name { return .current }
+        // The default model's name depends on its parts as well.
+        let parts = (try? DefaultModel.partsFolder()).flatMap { $0 }.flatMap { try? GrownParts(root: $0) }
+        let whole = parts.flatMap { try? DefaultModel.bundleName(trunk: source, parts: $0) }
+        return whole == name ? .current : .outdated
     }
 
     private static func changeTime(_ path: String) -> Double? {

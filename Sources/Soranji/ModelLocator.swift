@@ -27,6 +27,22 @@ public enum ModelLocator {
         guard manager.fileExists(atPath: path) else {
             throw model == nil ? RuntimeError.noDefaultModel(path) : RuntimeError.modelNotFound(path)
         }
+        if model == nil, let folder = try DefaultModel.partsFolder() {
+            let parts = try GrownParts(root: folder)
+            let target = cache + "/bundles/" + (try DefaultModel.bundleName(trunk: path, parts: parts))
+            if !ModelFiles.Bundle.exists(at: target) {
+                try UserFolders.create(cache + "/bundles")
+                try DefaultModel.assemble(
+                    trunk: path,
+                    parts: parts,
+                    into: target,
+                    isCancelled: isCancelled,
+                    onProgress: onProgress
+                )
+            }
+            ModelCache.noteUse(of: target, source: absolute(path))
+            return target
+        }
         if ModelFiles.Bundle.exists(at: path) { return path }
         let target = cache + "/bundles/" + (try cacheName(path))
         if !ModelFiles.Bundle.exists(at: target) {

@@ -12,6 +12,7 @@ public enum RuntimeError: HintedError, Equatable {
     case noDefaultModel(String)
     case notAModel(String)
     case noCacheFolder
+    case noParts(String)
     case invalidTemplate(String)
 
     public var description: String {
@@ -37,6 +38,7 @@ public enum RuntimeError: HintedError, Equatable {
         case .noDefaultModel(let path): "no --model was given and the default model is not at '\(path)'"
         case .notAModel(let path):
             "'\(path)' is neither a bundle (bundle.json), nor a GGUF file, nor a folder with config.json"
+        case .noParts(let folder): "SORANJI_PARTS names '\(folder)', which has no Experts/model.json"
         case .noCacheFolder: "there is no cache folder, since neither HOME nor SORANJI_CACHE is set"
         case .invalidTemplate(let why): "the model's chat template failed: \(why)"
         }
@@ -58,6 +60,7 @@ public enum RuntimeError: HintedError, Equatable {
             }
         case .modelNotFound: "give --model a bundle, a GGUF file or a Hugging Face folder"
         case .noDefaultModel: "run 'make model' in the project's folder, or give --model"
+        case .noParts: "name the folder that 'python -m soranji_training.export' wrote, or unset it"
         case .noCacheFolder: "set SORANJI_CACHE to a folder that can be written"
         case .windowTooLong(let window, let context, let trained):
             "use --window \(context) or less" + (window <= trained ? ", or --context \(window)" : "")

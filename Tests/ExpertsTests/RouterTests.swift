@@ -118,6 +118,60 @@ struct RouterTests {
         }
     }
 
+    /// Tokens choose among the experts of their modality alone; text has none.
+    @Test func poolsBelongToModalities() {
+        var configuration = RouterConfiguration(
+            expertCount: 5,
+            expertsPerToken: 2,
+            scoring: .softmax,
+            renormalizes: true,
+            pools: [
+                .init(name: "video", modalities: [.video, .image], first: 0, count: 3),
+                .init(name: "audio", modalities: [.audio], first: 3, count: 2),
+            ]
+        )
+        #expect(configuration.problem == nil)
+        func choose(_ modality: Modality) -> (experts: [Int32], weights: [Float]) {
+            var logits: [Float] = [1, 3, 2, -1, 9]
+            var ranking = [Float](repeating: 0, count: 5)
+            var experts = [Int32](repeating: 7, count: 2)
+            var weights = [Float](repeating: 7, count: 2)
+            Router(configuration, selectionBias: nil).choose(
+                for: modality,
+                logits: &logits,
+                ranking: &ranking,
+                experts: &experts,
+                weights: &weights
+            )
+            return (experts, weights)
+        }
+        #expect(choose(.text).experts == [Router.none, Router.none] && choose(.text).weights == [0, 0])
+        #expect(choose(.video).experts == [1, 2] && choose(.image).experts == [1, 2])
+        #expect(choose(.audio).experts == [4, 3])
+        // Softmax over the pool, the best two renormalised: e^3 and e^2.
+        #expect(abs(choose(.video).weights[0] - 0.731_058_6) < 1e-6)
+        #expect(abs(choose(.audio).weights[0] - 0.999_954_6) < 1e-6)
+        for (first, count) in [(0, 2), (0, 4), (1, 3), (0, 1), (0, Int.max), (Int.max, Int.max), (-1, 4)] {
+            configuration.pools?[0].first = first
+            configuration.pools?[0].count = count
+            #expect(configuration.problem != nil)
+        }
+        configuration.pools = [.init(name: "all", modalities: [.text, .text], first: 0, count: 5)]
+        #expect(configuration.problem != nil)
+    }
+
+    @Test func choicesOfNoExpertHaveNoRow() throws {
+        let dispatch = try Dispatch(expertCount: 2, expertsPerToken: 2, maximumTokens: 8)
+        let choices: [Int32] = [-1, -1, 1, 0, -1, -1, 1, 0]
+        for (index, expert) in choices.enumerated() { dispatch.experts.pointer[index] = expert }
+        dispatch.group(tokens: 4)
+        #expect(dispatch.rowCount == 4)
+        #expect(dispatch.rowRange(of: 0) == 0..<2 && dispatch.rowRange(of: 1) == 2..<4)
+        #expect((0..<4).map { dispatch.tokenOfRow.pointer[$0] } == [1, 3, 1, 3])
+        dispatch.group(tokens: 1)
+        #expect(dispatch.rowCount == 0)
+    }
+
     @Test func dispatchGroupsInOrder() throws {
         let dispatch = try Dispatch(expertCount: 4, expertsPerToken: 2, maximumTokens: 8)
         let choices: [Int32] = [3, 0, 0, 1, 3, 1]

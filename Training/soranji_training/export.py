@@ -1,11 +1,13 @@
-"""Writes what the runtime needs: safetensors and one JSON of dimensions. Usage: python -m soranji_training.export --out FOLDER --type bf16
+"""Writes what the runtime needs: safetensors and one JSON of dimensions and hashes. Usage: python -m soranji_training.export --out ROOT --type bf16
 
-Matrices take the type asked for; norms, positions, routers, statistics and other small tensors stay f32. README.md lists the names."""
+ROOT gets `Experts/` and `Tokenizers/`; this repository is such a root, and so is what `SORANJI_PARTS` names. Matrices take the type asked for;
+norms, positions, routers, statistics and other small tensors stay f32. README.md lists the files and names."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -15,13 +17,16 @@ from safetensors.torch import save_file
 from . import config as configuration
 from . import senses as sense_parts
 from . import stage as stages
-from .grown import MARKS
+from .grown import MARKS, MODALITIES
 from .things import BACKGROUND_NAMES, MOTION_NAMES, PLACES
 from .world import things_of
 
-PARTS = {"codec": "decoder/codec", "flow": "decoder/flow", "senses": "encoders/senses", "answers": "experts/grown"}
+PARTS = {"codec": "decoder/codec", "flow": "decoder/flow", "senses": "encoders/senses", "answers": None}
 KEEP = ("router", "table", "sharpness", "place", "frame", "kind", "queries", "spot", "marks", "gains", "mean", "scale", "basis", "centre", "spread", "time_in", "time_out")
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+# Control tokens of SmolLM2 that no chat has: what stands in a prompt where media come.
+PLACEHOLDERS = {"image": 14, "video": 15, "audio": 16}
+TEMPLATE = Path(__file__).resolve().parents[2] / "Tokenizers" / "chat_template.jinja"
 
 
 def converted(name: str, value: torch.Tensor, type: torch.dtype) -> torch.Tensor:
@@ -42,7 +47,36 @@ def dimensions(c: configuration.Config) -> dict:
         marks=list(MARKS),
         sound_columns_a_frame=rate,
         prompt_prefix_rows=3,
+        placeholders=PLACEHOLDERS,
     )
+
+
+class Writer:
+    """Files below `Experts`, with their hashes."""
+
+    def __init__(self, root: Path):
+        self.folder, self.files = root / "Experts", {}
+
+    def write(self, name: str, values: dict, part: str, step: int) -> int:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.contiguous().clone() for k, v in values.items()}, path, dict(step=str(step), part=part))
+        size = path.stat().st_size
+        self.files[name] = dict(bytes=size, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+        return size
+
+
+def write_grown(writer: Writer, values: dict, step: int) -> int:
+    """One file for routers, marks and gains; one for each expert: those of the video tokens first, then those of the audio tokens."""
+    total = writer.write("routers.safetensors", {k: v for k, v in values.items() if k.endswith("router") or k in ("marks", "gains")}, "grown", step)
+    for layer in sorted({int(k.split(".")[1]) for k in values if k.endswith(".down")}):
+        number = 0
+        for modality in MODALITIES:
+            gate_up, down = values[f"{modality}.{layer}.gate_up"], values[f"{modality}.{layer}.down"]
+            for e in range(len(down)):
+                total += writer.write(f"L{layer:02}/E{number:03}.safetensors", dict(gate_up=gate_up[e], down=down[e]), "grown", step)
+                number += 1
+    return total
 
 
 def main():
@@ -51,7 +85,7 @@ def main():
     parser.add_argument("--type", choices=TYPES, default="bf16")
     args = parser.parse_args()
     st = stages.Stage("export", args)
-    parts, total = {}, 0
+    writer, parts, total = Writer(args.out), {}, 0
     for name, target in PARTS.items():
         source = st.path("").with_name(f"{name}.safetensors")
         if not source.exists():
@@ -60,13 +94,15 @@ def main():
         with safe_open(source, "pt") as f:
             step = int(f.metadata()["step"])
             values = {k: converted(k, f.get_tensor(k), TYPES[args.type]) for k in f.keys() if not k.startswith("probe.")}
-        path = args.out / f"{target}.safetensors"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(values, path, dict(step=str(step), part=name))
-        size = path.stat().st_size
+        size = writer.write(f"{target}.safetensors", values, name, step) if target else write_grown(writer, values, step)
         total += size
-        parts[name] = dict(file=f"{target}.safetensors", step=step, parameters=sum(v.numel() for v in values.values()), bytes=size, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-    (args.out / "model.json").write_text(json.dumps(dict(type=args.type, parts=parts, dims=dimensions(st.config)), indent=1, ensure_ascii=False) + "\n")
+        parts[name] = dict(step=step, parameters=sum(v.numel() for v in values.values()), bytes=size)
+    text = json.dumps(dict(format="soranji-parts", version=1, type=args.type, parts=parts, files=writer.files, dims=dimensions(st.config)), indent=1, ensure_ascii=False)
+    (writer.folder / "model.json").write_text(text + "\n")
+    template = args.out / "Tokenizers" / TEMPLATE.name
+    if template.resolve() != TEMPLATE:
+        template.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(TEMPLATE, template)
     print(f"{total / 1e6:.1f} MB in {args.out}")
 
 

@@ -8,12 +8,14 @@ package struct MediaConfiguration: Codable, Sendable, Equatable {
         case aligned
         /// Every frame is an image with its own place in the text (Qwen3-VL); times stand there as text.
         case framewise
+        /// Windows of a clip become a few rows each, which count as so many tokens of text (the grown experts).
+        case windowed
     }
 
     package var rule: PositionRule
     package var imageToken: Int32
     package var videoToken: Int32
-    package var visionStartToken: Int32
+    package var visionStartToken: Int32?
     package var audioToken: Int32?
     package var audioStartToken: Int32?
     /// Positions per second of video; sound has one position per token.
@@ -26,6 +28,8 @@ package struct MediaConfiguration: Codable, Sendable, Equatable {
     package var patchSize: Int
     /// Layers whose outputs get rows of the vision tower added.
     package var deepstackCount: Int
+    /// Where the rule is ``PositionRule/windowed``: windows, and what they become.
+    package var windows: SenseWindows?
 
     /// Whether an id stands for a row of media.
     package func isPlaceholder(_ token: Int32) -> Bool {
@@ -39,7 +43,14 @@ package struct MediaConfiguration: Codable, Sendable, Equatable {
             return "media token \(id) in a vocabulary of \(vocabularySize)"
         }
         if Set(ids).count != ids.count { return "media tokens \(ids), of which two are the same" }
-        if (audioToken == nil) != (audioStartToken == nil) { return "an audio token without an audio start token" }
+        if (rule == .windowed) != (windows != nil) {
+            return "windows and the rule for positions, of which one is missing"
+        }
+        if let problem = windows?.problem { return problem }
+        if rule != .windowed {
+            if visionStartToken == nil { return "no token that begins a picture" }
+            if (audioToken == nil) != (audioStartToken == nil) { return "an audio token without an audio start token" }
+        }
         if !(positionsPerSecond.isFinite && positionsPerSecond > 0 && positionsPerSecond <= 1e6) {
             return "\(positionsPerSecond) positions per second"
         }

@@ -214,6 +214,7 @@ package struct StreamPositions {
         switch configuration.rule {
         case .aligned: current = Float(piece.reduce(-.infinity) { max($0, $1.largest) }) + 1
         case .framewise: current += Float(max(grid.height, grid.width) / configuration.spatialMerge)
+        case .windowed: current += Float(piece.count)
         }
     }
 

@@ -156,7 +156,7 @@ package struct TokenStream: Sendable {
         let hasMedia = tokens.contains { settings.isPlaceholder($0) }
         self.init(
             tokens: tokens,
-            positions: hasMedia
+            positions: hasMedia && settings.rule != .windowed
                 ? try StreamPositions(tokens: tokens, media: layout, configuration: settings).positions : [],
             media: media,
             placements: Self.place(tokens, media, kinds.map { ($0.token, $0.modality) })

@@ -26,6 +26,8 @@ struct MediaPlan {
 
     var input: MediaInput
     var file: MediaFile
+    /// Of a model that sees and hears in windows, where they begin.
+    var windows: WindowPlan?
     var sight: Sight?
     var sound: Sound?
     var notes: [String]
@@ -43,12 +45,14 @@ struct MediaPlan {
     var entry: MediaReceipt.Entry {
         var entry = MediaReceipt.Entry(kind: input.kind, source: input.path)
         if input.kind != .image { entry.seconds = file.description.seconds ?? sound?.seconds }
-        entry.originalSize = sight?.original
-        entry.usedSize = sight?.size
+        if windows?.isBlind != true {
+            entry.originalSize = sight?.original
+            entry.usedSize = sight?.size
+        }
         if input.kind == .video { entry.totalFrames = sight?.totalFrames }
         entry.frameTimes = sight?.times ?? []
         if input.kind == .image { entry.imageTokens = sight?.tokens ?? 0 }
-        if input.kind == .video { entry.videoTokens = sight?.tokens ?? 0 }
+        if input.kind != .image { entry.videoTokens = sight?.tokens ?? 0 }
         entry.audioTokens = sound?.tokens ?? 0
         entry.notes = notes
         return entry
@@ -71,6 +75,11 @@ struct MediaPlanner {
         self.configuration = configuration
         self.options = options
         let folder = bundle.path
+        guard configuration.windows == nil else {
+            settings = try ProcessorSettings(folder: folder, family: .qwen3VL)
+            audio = nil
+            return
+        }
         var settings = try ProcessorSettings(
             folder: folder,
             family: configuration.rule == .aligned ? .qwen3Omni : .qwen3VL
@@ -96,6 +105,7 @@ struct MediaPlanner {
 
     func plan(_ input: MediaInput) throws -> MediaPlan {
         let file = try MediaFile(path: input.path)
+        if let windows = configuration.windows { return try windowed(input, file, windows) }
         var plan = MediaPlan(input: input, file: file, notes: [])
         switch input.kind {
         case .image: plan.sight = try image(file, &plan.notes)
@@ -148,12 +158,12 @@ struct MediaPlanner {
         )
     }
 
-    private static func isCover(_ stream: MediaDescription.Stream) -> Bool {
+    static func isCover(_ stream: MediaDescription.Stream) -> Bool {
         if case .cover = stream.kind { return stream.isDecodable }
         return false
     }
 
-    private static func size(of stream: MediaDescription.Stream, _ file: MediaFile) throws -> MediaReceipt.Size {
+    static func size(of stream: MediaDescription.Stream, _ file: MediaFile) throws -> MediaReceipt.Size {
         switch stream.kind {
         case .video(let video), .cover(let video):
             return .init(width: video.displayWidth, height: video.displayHeight)

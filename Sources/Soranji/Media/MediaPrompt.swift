@@ -24,8 +24,8 @@ struct MediaPrompter {
         var image: String
         var video: String
         var audio: String?
-        var visionStart: String
-        var visionEnd: String
+        var visionStart = ""
+        var visionEnd = ""
         var audioStart: String?
         var audioEnd: String?
     }
@@ -48,7 +48,16 @@ struct MediaPrompter {
             }
             return end
         }
-        let visionStart = try text(configuration.visionStartToken, "video")
+        guard configuration.rule != .windowed, let startToken = configuration.visionStartToken else {
+            // Windows bring their marks along as rows.
+            texts = Texts(
+                image: try text(configuration.imageToken, "images"),
+                video: try text(configuration.videoToken, "video"),
+                audio: try configuration.audioToken.map { try text($0, "audio") }
+            )
+            return
+        }
+        let visionStart = try text(startToken, "video")
         let audioStart = try configuration.audioStartToken.map { try text($0, "audio") }
         texts = Texts(
             image: try text(configuration.imageToken, "images"),
@@ -125,6 +134,11 @@ struct MediaPrompter {
                 continue
             }
             text += before
+            if let windows = configuration.windows {
+                text += kind == .image ? texts.image : kind == .video ? texts.video : texts.audio ?? ""
+                runs.append(windowRun(item, windows))
+                continue
+            }
             switch kind {
             case .image:
                 text += texts.image
@@ -142,6 +156,15 @@ struct MediaPrompter {
             throw MediaUseError.noPlaceholder("\(media[index].plan.input.kind.rawValue)")
         }
         return (text, runs)
+    }
+
+    /// Windows of sight and sound in their order; files that were not read yet have none of sound.
+    private func windowRun(_ item: EncodedMedia, _ windows: SenseWindows) -> [Int32] {
+        WindowOrder(item.plan, hasSound: item.sound != nil).tokens(
+            windows,
+            video: item.plan.input.kind == .image ? configuration.imageToken : configuration.videoToken,
+            audio: configuration.audioToken ?? configuration.videoToken
+        )
     }
 
     private func videoRun(_ item: EncodedMedia) throws -> [Int32] {

@@ -23,18 +23,23 @@ final class MediaReader {
     private let planner: MediaPlanner
     private var visionTower: VisionTower?
     private var audioTower: AudioTower?
+    private var windowed: WindowReader?
+    /// Of the decoder's embeddings.
+    private let hiddenSize: Int
     /// Patches that are encoded together, unless one group has more.
     private static let batchPatches = 4096
     /// Windows of sound that are encoded together.
     private static let batchWindows = 10
 
-    init(bundle: ModelFiles.Bundle, pool: ThreadPool, planner: MediaPlanner) {
+    init(bundle: ModelFiles.Bundle, hiddenSize: Int, pool: ThreadPool, planner: MediaPlanner) {
         self.bundle = bundle
+        self.hiddenSize = hiddenSize
         self.pool = pool
         self.planner = planner
     }
 
     func read(_ plan: MediaPlan) throws -> EncodedMedia {
+        if let windows = plan.windows { return try windowReader().read(plan, windows) }
         var result = EncodedMedia(plan: plan)
         if var sight = plan.sight {
             result.sight = plan.input.kind == .image ? try image(plan, sight) : try video(plan, &sight)
@@ -53,6 +58,13 @@ final class MediaReader {
             if rows.count == 0 { result.plan.notes.append("its sound is too short for a token") }
         }
         return result
+    }
+
+    private func windowReader() throws -> WindowReader {
+        if let windowed { return windowed }
+        let reader = try WindowReader(bundle: bundle, width: hiddenSize, pool: pool)
+        windowed = reader
+        return reader
     }
 
     private func vision() throws -> VisionTower {

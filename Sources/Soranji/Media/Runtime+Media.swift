@@ -66,7 +66,12 @@ extension Runtime {
     func readMedia(_ plans: [MediaPlan], planner: MediaPlanner, onFile: (MediaPlan) throws -> Void = { _ in }) throws
         -> [EncodedMedia]
     {
-        let reader = MediaReader(bundle: bundle, pool: runner.pool, planner: planner)
+        let reader = MediaReader(
+            bundle: bundle,
+            hiddenSize: decoder.configuration.hiddenSize,
+            pool: runner.pool,
+            planner: planner
+        )
         return try plans.map { plan in
             try onFile(plan)
             return try reader.read(plan)

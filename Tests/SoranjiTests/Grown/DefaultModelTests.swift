@@ -1,0 +1,164 @@
+import Foundation
+import JSONText
+import ModelFiles
+import Models
+import Testing
+import Tokenizers
+
+@testable import Soranji
+
+/// The default model: where its parts are found, how it is put together, and what it makes of files.
+struct DefaultModelTests {
+    private static let model = UserFolders.variable("SORANJI_TEST_MODEL")
+    private static let package = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+    private static let template = package + "/Tokenizers/chat_template.jinja"
+
+    @Test func partsAreFoundWhereTheToolIs() throws {
+        let folder = TemporaryFolder()
+        func place(_ path: String) throws {
+            let url = URL(fileURLWithPath: folder.path + "/" + path)
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
+            try Data("{}".utf8).write(to: url)
+        }
+        func find(_ program: String, _ variable: String? = nil) throws -> String? {
+            try DefaultModel.partsFolder(environment: { _ in variable }, program: folder.path + "/" + program)
+        }
+        for program in ["usr/bin/soranji", "package/.build/x86_64-unknown-linux-gnu/release/soranji"] {
+            try place(program)
+            #expect(try find(program) == nil)
+        }
+        try place("package/Package.swift")
+        #expect(try find("package/.build/x86_64-unknown-linux-gnu/release/soranji") == nil)
+        try place("package/Experts/model.json")
+        try place("usr/share/soranji/Experts/model.json")
+        let root = URL(fileURLWithPath: folder.path).resolvingSymlinksInPath().path
+        #expect(try find("package/.build/x86_64-unknown-linux-gnu/release/soranji") == root + "/package")
+        #expect(try find("usr/bin/soranji") == root + "/usr/share/soranji")
+        #expect(try find("usr/bin/soranji", folder.path + "/package") == folder.path + "/package")
+        #expect(try find("usr/bin/soranji", "") == root + "/usr/share/soranji")
+        #expect(throws: RuntimeError.noParts(folder.path)) { try find("usr/bin/soranji", folder.path) }
+    }
+
+    /// Text is spelled as the trunk's own template spells it; media come without the default system message.
+    @Test func theTemplateIsTheTrunksForText() throws {
+        let ours = try ChatTemplate(source: String(contentsOfFile: Self.template, encoding: .utf8))
+        let fixtures = Self.package + "/Tests/TokenizersTests/Fixtures/templates/models/SmolLM2-135M-Instruct.jinja"
+        let theirs = try ChatTemplate(source: String(contentsOfFile: fixtures, encoding: .utf8))
+        let user = ChatMessage(role: "user", content: "a\n\n b ")
+        for messages in [
+            [user], [ChatMessage(role: "system", content: " x\n"), user],
+            [user, ChatMessage(role: "assistant", content: "c "), ChatMessage(role: "user", content: "")],
+        ] {
+            #expect(
+                try ours.render(messages: messages, bosToken: "", eosToken: "")
+                    == theirs.render(messages: messages, bosToken: "", eosToken: "")
+            )
+        }
+        var message = ChatMessage(role: "user", content: "")
+        message.extra["content"] = [["type": "video"], ["type": "audio"], ["type": "text", "text": "Q?"]]
+        #expect(
+            try ours.render(messages: [message], bosToken: "", eosToken: "")
+                == "<|im_start|>user\n<jupyter_script><empty_output>Q?<|im_end|>\n<|im_start|>assistant\n"
+        )
+    }
+
+    @Test func windowsCoverAClip() {
+        #expect(WindowPlan.starts(frames: 1, window: 16, slack: 2) == [0])
+        #expect(WindowPlan.starts(frames: 18, window: 16, slack: 2) == [0])
+        #expect(WindowPlan.starts(frames: 19, window: 16, slack: 2) == [0, 3])
+        #expect(WindowPlan.starts(frames: 48, window: 16, slack: 2) == [0, 16, 32])
+        #expect(WindowPlan.starts(seconds: 0.3, window: 2, slack: 0.25) == [0])
+        #expect(WindowPlan.starts(seconds: 2.2, window: 2, slack: 0.25) == [0])
+        #expect(WindowPlan.starts(seconds: 5, window: 2, slack: 0.25) == [0, 2, 3])
+        #expect(WindowPlan.starts(seconds: .infinity, window: 2, slack: 0.25).count == 5_000_000)
+    }
+
+    @Test(.enabled(if: model != nil, "needs SORANJI_TEST_MODEL"))
+    func looksAtFilesAndListens() throws {
+        let folder = TemporaryFolder()
+        try TinyParts.write(to: folder.path + "/parts", template: Self.template)
+        let parts = try GrownParts(root: folder.path + "/parts")
+        let trunk = try #require(Self.model)
+        let bundle = folder.path + "/" + (try DefaultModel.bundleName(trunk: trunk, parts: parts))
+        try DefaultModel.assemble(trunk: trunk, parts: parts, into: bundle)
+        // Another run that comes too late finds it.
+        try DefaultModel.assemble(trunk: trunk, parts: parts, into: bundle)
+        #expect(FileManager.default.fileExists(atPath: bundle + "/model.json"))
+        #expect(FileManager.default.fileExists(atPath: bundle + "/decoder/codec.safetensors"))
+
+        var answers: [[Int32]] = []
+        for threads in [1, 2] {
+            var options = Runtime.Options()
+            options.threadCount = threads
+            options.contextTokens = 512
+            let runtime = try Runtime(bundleFolder: bundle, options: options)
+            #expect(runtime.sees && runtime.hears)
+            let conversation = Conversation(runtime: runtime)
+            conversation.add(MediaInput(.video, path: MediaModel.clip))
+            let answer = try conversation.ask("What?", maximumTokens: 6)
+            answers.append(answer.tokens)
+            // Three seconds: two windows of four frames at two a second, the second one from the first second on.
+            let entry = try #require(answer.media.entries.first)
+            #expect(entry.frameTimes == [0, 0.5, 1, 1.5, 2, 2.5])
+            #expect(entry.videoTokens == 2 * 4 && entry.audioTokens == 2 * 3)
+            #expect(entry.usedSize == .init(width: 32, height: 32))
+            // user, newline ... the windows and "What?" without a system message.
+            #expect(answer.statistics.promptTokens < 35)
+            #expect(answer.moments.allSatisfy { $0.seconds.upperBound <= 3.01 })
+            let usage = try #require(runtime.expertUsage)
+            #expect((0..<4).reduce(0) { $0 + usage.count(layer: 15, expert: $1, modality: "video") } == 8)
+            #expect((0..<4).reduce(0) { $0 + usage.count(layer: 15, expert: $1, modality: "audio") } == 6)
+            #expect(
+                (0..<30).allSatisfy { layer in
+                    (0..<4).allSatisfy { usage.count(layer: layer, expert: $0, modality: "text") == 0 }
+                }
+            )
+            let next = try conversation.ask("And then?", maximumTokens: 4)
+            #expect(next.statistics.cachedTokens >= answer.statistics.promptTokens)
+        }
+        #expect(answers[0] == answers[1])
+        try others(Runtime(bundleFolder: bundle))
+    }
+
+    /// Pictures, recordings, clips without their sound, and clips by another rate.
+    private func others(_ runtime: Runtime) throws {
+        let clips = (MediaModel.clip as NSString).deletingLastPathComponent
+        func receipt(_ kind: MediaInput.Kind, _ name: String, _ change: (inout MediaOptions) -> Void = { _ in }) throws
+            -> MediaReceipt.Entry
+        {
+            let conversation = Conversation(runtime: runtime)
+            conversation.add(MediaInput(kind, path: clips + "/" + name))
+            change(&conversation.mediaOptions)
+            let answer = try conversation.ask("What?", maximumTokens: 2)
+            let entry = try #require(answer.media.entries.first)
+            // What the plan says before anything is read is what comes.
+            #expect(
+                try runtime.mediaReceipt(
+                    [MediaInput(kind, path: clips + "/" + name)],
+                    options: conversation.mediaOptions
+                ).tokens == entry.tokens
+            )
+            return entry
+        }
+        let picture = try receipt(.image, "alpha.png")
+        #expect(picture.imageTokens == 4 && picture.audioTokens == 3 && picture.videoTokens == 0)
+        let recording = try receipt(.audio, "tone.wav")
+        #expect(recording.audioTokens > 0 && recording.audioTokens % 3 == 0)
+        #expect(recording.usedSize == nil)
+        let mute = try receipt(.video, "clip.mp4") { $0.usesSound = false }
+        #expect(mute.videoTokens == 8 && mute.audioTokens == 6)
+        #expect(mute.notes.contains { $0.contains("silence") })
+        let quick = try receipt(.video, "clip.mp4") { $0.framesPerSecond = 8 }
+        #expect(quick.frameTimes.count == 24 && quick.videoTokens == 6 * 4 && quick.audioTokens == 2 * 3)
+        let few = try receipt(.video, "clip.mp4") { $0.frameCount = 2 }
+        #expect(few.frameTimes.count == 2 && few.videoTokens == 4)
+        for name in ["long.mkv", "variable-rate.mp4", "moving.gif", "rotated-90.mp4", "late-sound.mkv"] {
+            #expect(try receipt(.video, name).videoTokens % 4 == 0)
+        }
+    }
+}
