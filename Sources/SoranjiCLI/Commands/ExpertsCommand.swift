@@ -29,7 +29,7 @@ struct ExpertsCommand: ParsableCommand {
         var modality: ModalityName?
 
         /// The counts, and the model's name.
-        func usage() throws -> (usage: ExpertUsage, model: String) {
+        func usage() throws -> (usage: ExpertUsage, model: String, pools: [ExpertPoolNames]) {
             let progress = ProgressBar()
             defer { progress.clear() }
             let runtime = try model.open(progress: progress)
@@ -38,7 +38,7 @@ struct ExpertsCommand: ParsableCommand {
             }
             if let file {
                 try read(file, runtime, progress)
-                if let usage = runtime.expertUsage { return (usage, runtime.modelName) }
+                if let usage = runtime.expertUsage { return (usage, runtime.modelName, runtime.expertPools) }
             }
             guard let usage = runtime.savedExpertUsage(), usage.total > 0 else {
                 throw Failure(
@@ -46,7 +46,7 @@ struct ExpertsCommand: ParsableCommand {
                     hint: "ask it something first, or give a text with --file"
                 )
             }
-            return (usage, runtime.modelName)
+            return (usage, runtime.modelName, runtime.expertPools)
         }
 
         /// Sends a text through the model in pieces that fit the context.
@@ -82,12 +82,13 @@ struct ExpertsCommand: ParsableCommand {
         var json = false
 
         func run() throws {
-            let (usage, model) = try selection.usage()
+            let (usage, model, pools) = try selection.usage()
             if json {
                 Terminal.standardOutput.writeLine(usage.json.text(indented: true))
                 return
             }
             Terminal.standardOutput.writeLine("\(model): \(FixedPoint.grouped(Int(clamping: usage.total))) choices")
+            for pool in pools { Terminal.standardOutput.writeLine(pool.text) }
             for line in UsageTable(usage: usage, modality: selection.modality?.rawValue).lines() {
                 Terminal.standardOutput.writeLine(line)
             }
@@ -127,7 +128,7 @@ struct ExpertsCommand: ParsableCommand {
 
         func run() throws {
             guard let format = Heatmap.Format(path: output) else { return }
-            let (usage, model) = try selection.usage()
+            let (usage, model, pools) = try selection.usage()
             let modality = selection.modality?.rawValue
             let counts = (0..<usage.layerCount).map { layer in
                 (0..<usage.expertCount).map { Double(usage.count(layer: layer, expert: $0, modality: modality)) }
@@ -137,7 +138,7 @@ struct ExpertsCommand: ParsableCommand {
             let heatmap = Heatmap(
                 title: "How often each expert was chosen",
                 subtitle: "\(model): \(FixedPoint.grouped(Int(clamping: usage.total))) choices"
-                    + (modality.map { ", \($0) only" } ?? ""),
+                    + (modality.map { ", \($0) only" } ?? "") + pools.map { "; " + $0.text }.joined(),
                 rows: used.map { counts[$0] },
                 rowLabels: used.map(String.init),
                 valueName: "choices",
