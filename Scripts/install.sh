@@ -18,6 +18,9 @@ if $remove; then
     [[ -f $list ]] || fail "nothing was installed under $prefix" "name the same PREFIX as at \`make install\`"
     while IFS= read -r path; do rm -f "$prefix/$path"; done <"$list"
     rm -f "$list"
+    for folder in Experts Tokenizers; do
+        if [[ -d $prefix/share/soranji/$folder ]]; then find "$prefix/share/soranji/$folder" -depth -type d -empty -delete; fi
+    done
     rmdir "$prefix/share/soranji" 2>/dev/null || true
     exit 0
 fi
@@ -33,6 +36,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/bin" "$work/share/bash-completion/completions" "$work/share/zsh/site-functions" \
     "$work/share/fish/vendor_completions.d" "$work/share/man/man1" "$work/share/soranji"
 cp "$program" "$work/bin/soranji"
+# What was grown for the default model; the tool finds it in share/soranji.
+if [[ -f Experts/model.json ]]; then cp -R Experts Tokenizers "$work/share/soranji/"; fi
 # Files that targets carry as resources are looked for beside the program.
 for resources in .build/release/*.resources; do
     if [[ -d $resources && $resources != *Tests.resources ]]; then cp -R "$resources" "$work/bin/"; fi

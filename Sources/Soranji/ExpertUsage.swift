@@ -86,7 +86,25 @@ public struct ExpertUsage: Sendable, Equatable {
     init(_ statistics: ExpertStatistics) { self.statistics = statistics }
 }
 
+/// Experts that belong to one modality.
+public struct ExpertPoolNames: Sendable, Equatable {
+    public var modalities: [String]
+    public var experts: Range<Int>
+
+    /// `experts 0–3 are for video and image`
+    public var text: String {
+        "experts \(experts.lowerBound)–\(experts.upperBound - 1) are for \(modalities.joined(separator: " and "))"
+    }
+}
+
 extension Runtime {
+    /// Which experts belong to which modality; empty where every token chooses among all.
+    public var expertPools: [ExpertPoolNames] {
+        (decoder.configuration.router?.pools ?? []).map {
+            ExpertPoolNames(modalities: $0.modalities.map(\.name), experts: $0.experts)
+        }
+    }
+
     /// Choices since the runtime was opened or ``saveExpertUsage()`` was last called.
     public var expertUsage: ExpertUsage? { expertCount > 0 ? ExpertUsage(runner.statistics) : nil }
 

@@ -256,7 +256,8 @@ struct AxisTurns {
 extension WeightMatrix {
     /// All values, row by row.
     var unpacked: [Float] {
-        [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+        // Blocks of quantized rows may reach beyond the last column.
+        [Float](unsafeUninitializedCapacity: rows * columns + 64) { buffer, count in
             guard let base = buffer.baseAddress else { return }
             var matrix = kernelMatrix
             for row in 0..<rows { sk_unpack_row(&matrix, Int32(row), base + row * columns) }

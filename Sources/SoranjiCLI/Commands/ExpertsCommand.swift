@@ -29,21 +29,30 @@ struct ExpertsCommand: ParsableCommand {
         var modality: ModalityName?
 
         /// The counts, and the model's name.
-        func usage() throws -> (usage: ExpertUsage, model: String) {
+        func usage() throws -> (usage: ExpertUsage, model: String, pools: [ExpertPoolNames]) {
             let progress = ProgressBar()
             defer { progress.clear() }
             let runtime = try model.open(progress: progress)
             guard runtime.expertCount > 0 else {
                 throw Failure("\(runtime.modelName) is a dense model: it has no experts to choose")
             }
+<<<<<<< HEAD
             if let file { try read(file, runtime, progress) }
             let counted = file == nil ? runtime.savedExpertUsage() : runtime.expertUsage
             guard let usage = counted, usage.total > 0 else {
+=======
+            if let file {
+                try read(file, runtime, progress)
+                if let usage = runtime.expertUsage { return (usage, runtime.modelName, runtime.expertPools) }
+            }
+            guard let usage = runtime.savedExpertUsage(), usage.total > 0 else {
+>>>>>>> modal
                 throw Failure(
                     "no counts were saved for \(runtime.modelName) yet",
                     hint: "ask it something first, or give a text with --file"
                 )
             }
+<<<<<<< HEAD
             if let modality = modality?.rawValue, usage.total(modality: modality) == 0 {
                 throw Failure(
                     "no choices by \(modality) tokens were counted for \(runtime.modelName)",
@@ -51,6 +60,9 @@ struct ExpertsCommand: ParsableCommand {
                 )
             }
             return (usage, runtime.modelName)
+=======
+            return (usage, runtime.modelName, runtime.expertPools)
+>>>>>>> modal
         }
 
         /// `model: 1,024 choices, text only`.
@@ -92,12 +104,17 @@ struct ExpertsCommand: ParsableCommand {
         var json = false
 
         func run() throws {
-            let (usage, model) = try selection.usage()
+            let (usage, model, pools) = try selection.usage()
             if json {
                 try Terminal.standardOutput.outputLine(usage.json.text(indented: true))
                 return
             }
+<<<<<<< HEAD
             try Terminal.standardOutput.outputLine(selection.heading(usage, model))
+=======
+            Terminal.standardOutput.writeLine("\(model): \(FixedPoint.grouped(Int(clamping: usage.total))) choices")
+            for pool in pools { Terminal.standardOutput.writeLine(pool.text) }
+>>>>>>> modal
             for line in UsageTable(usage: usage, modality: selection.modality?.rawValue).lines() {
                 try Terminal.standardOutput.outputLine(line)
             }
@@ -137,7 +154,7 @@ struct ExpertsCommand: ParsableCommand {
 
         func run() throws {
             guard let format = Heatmap.Format(path: output) else { return }
-            let (usage, model) = try selection.usage()
+            let (usage, model, pools) = try selection.usage()
             let modality = selection.modality?.rawValue
             let counts = (0..<usage.layerCount).map { layer in
                 (0..<usage.expertCount).map { Double(usage.count(layer: layer, expert: $0, modality: modality)) }
@@ -146,7 +163,12 @@ struct ExpertsCommand: ParsableCommand {
             let used = counts.indices.filter { counts[$0].contains { $0 > 0 } }
             let heatmap = Heatmap(
                 title: "How often each expert was chosen",
+<<<<<<< HEAD
                 subtitle: selection.heading(usage, model),
+=======
+                subtitle: "\(model): \(FixedPoint.grouped(Int(clamping: usage.total))) choices"
+                    + (modality.map { ", \($0) only" } ?? "") + pools.map { "; " + $0.text }.joined(),
+>>>>>>> modal
                 rows: used.map { counts[$0] },
                 rowLabels: used.map(String.init),
                 valueName: "choices",
