@@ -4,7 +4,7 @@ import Soranji
 /// Which model, for what needs only its files.
 struct ModelName: ParsableArguments {
     static let help = ArgumentHelp(
-        "The model: a bundle, a GGUF file or a Hugging Face folder. (default: SmolLM2-135M-Instruct, see 'make model')",
+        "The model: a bundle, a GGUF file or a Hugging Face folder. (default: SmolLM2-135M-Instruct with its experts of video and sound, see 'make model')",
         discussion: "GGUF files and folders are imported into the cache folder once, by themselves.",
         valueName: "path"
     )

@@ -36,33 +36,21 @@ struct ExpertsCommand: ParsableCommand {
             guard runtime.expertCount > 0 else {
                 throw Failure("\(runtime.modelName) is a dense model: it has no experts to choose")
             }
-<<<<<<< HEAD
             if let file { try read(file, runtime, progress) }
             let counted = file == nil ? runtime.savedExpertUsage() : runtime.expertUsage
             guard let usage = counted, usage.total > 0 else {
-=======
-            if let file {
-                try read(file, runtime, progress)
-                if let usage = runtime.expertUsage { return (usage, runtime.modelName, runtime.expertPools) }
-            }
-            guard let usage = runtime.savedExpertUsage(), usage.total > 0 else {
->>>>>>> modal
                 throw Failure(
                     "no counts were saved for \(runtime.modelName) yet",
                     hint: "ask it something first, or give a text with --file"
                 )
             }
-<<<<<<< HEAD
             if let modality = modality?.rawValue, usage.total(modality: modality) == 0 {
                 throw Failure(
                     "no choices by \(modality) tokens were counted for \(runtime.modelName)",
                     hint: "what was counted: \(usage.modalities.joined(separator: ", "))"
                 )
             }
-            return (usage, runtime.modelName)
-=======
             return (usage, runtime.modelName, runtime.expertPools)
->>>>>>> modal
         }
 
         /// `model: 1,024 choices, text only`.
@@ -109,12 +97,8 @@ struct ExpertsCommand: ParsableCommand {
                 try Terminal.standardOutput.outputLine(usage.json.text(indented: true))
                 return
             }
-<<<<<<< HEAD
             try Terminal.standardOutput.outputLine(selection.heading(usage, model))
-=======
-            Terminal.standardOutput.writeLine("\(model): \(FixedPoint.grouped(Int(clamping: usage.total))) choices")
-            for pool in pools { Terminal.standardOutput.writeLine(pool.text) }
->>>>>>> modal
+            for pool in pools { try Terminal.standardOutput.outputLine(pool.text) }
             for line in UsageTable(usage: usage, modality: selection.modality?.rawValue).lines() {
                 try Terminal.standardOutput.outputLine(line)
             }
@@ -163,12 +147,7 @@ struct ExpertsCommand: ParsableCommand {
             let used = counts.indices.filter { counts[$0].contains { $0 > 0 } }
             let heatmap = Heatmap(
                 title: "How often each expert was chosen",
-<<<<<<< HEAD
-                subtitle: selection.heading(usage, model),
-=======
-                subtitle: "\(model): \(FixedPoint.grouped(Int(clamping: usage.total))) choices"
-                    + (modality.map { ", \($0) only" } ?? "") + pools.map { "; " + $0.text }.joined(),
->>>>>>> modal
+                subtitle: selection.heading(usage, model) + pools.map { "; " + $0.text }.joined(),
                 rows: used.map { counts[$0] },
                 rowLabels: used.map(String.init),
                 valueName: "choices",

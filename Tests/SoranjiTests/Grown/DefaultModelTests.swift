@@ -1,5 +1,6 @@
 import Foundation
 import JSONText
+import MediaFixtures
 import ModelFiles
 import Models
 import Testing
