@@ -18,7 +18,7 @@ from . import config as configuration
 from . import senses as sense_parts
 from . import stage as stages
 from .grown import MARKS, MODALITIES
-from .things import BACKGROUND_NAMES, MOTION_NAMES, PLACES
+from .things import BACKGROUND_NAMES, BACKGROUNDS, MOTION_NAMES, MOTIONS, PLACES
 from .world import things_of
 
 PARTS = {"codec": "decoder/codec", "flow": "decoder/flow", "senses": "encoders/senses", "answers": None}
@@ -48,6 +48,9 @@ def dimensions(c: configuration.Config) -> dict:
         sound_columns_a_frame=rate,
         prompt_prefix_rows=3,
         placeholders=PLACEHOLDERS,
+        # What `soranji retell` reads descriptions by.
+        motion_phrases={name: [form for says in motion.says for form in says] for name, motion in MOTIONS.items()},
+        background_phrases={name: [b.phrase] for name, b in BACKGROUNDS.items()},
     )
 
 

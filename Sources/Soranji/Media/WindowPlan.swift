@@ -110,7 +110,9 @@ extension MediaPlanner {
             plan.windows?.isBlind = true
             let nothing = MediaReceipt.Size(width: windows.framePixels, height: windows.framePixels)
             plan.sight = sight(nothing, total: 0, times: [], count: starts.count, windows)
-            if file.description.bestVideo != nil {
+            if file.description.bestVideo == nil {
+                plan.notes.append("it has no picture: the model sees nothing in particular")
+            } else {
                 plan.notes.append("its picture is not looked at: --audio takes the sound")
             }
         }

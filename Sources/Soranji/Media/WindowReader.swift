@@ -99,7 +99,7 @@ final class WindowReader {
         windows.sight.enumerated().map { index, first in
             let end = min(first + settings.frames, sight.times.count)
             let begin = first < sight.times.count ? sight.times[first] : 0
-            let step = sight.times.count > 1 ? sight.times[1] - sight.times[0] : 0
+            let step = sight.times.count > 1 ? sight.times[1] - sight.times[0] : 1 / settings.framesPerSecond
             let last = end > 0 ? sight.times[end - 1] + step : begin
             return MediaSpan(
                 rows: index * settings.videoRows..<(index + 1) * settings.videoRows,
@@ -148,14 +148,16 @@ final class WindowReader {
             identity.add(window)
             rows += senses.rows(heard: senses.hear(bands.columns(of: window[...])))
         }
-        let spans = windows.sound.enumerated().map { index, begin in
+        // Silence that stands for nothing is at no time of the file.
+        let heard = windows.isSilent ? [] : windows.sound
+        let spans = heard.enumerated().map { index, begin in
             MediaSpan(
                 rows: index * settings.audioRows..<(index + 1) * settings.audioRows,
                 seconds: begin...begin + settings.seconds,
                 frames: 0..<0
             )
         }
-        let heard = try MediaRows(
+        let result = try MediaRows(
             modality: .audio,
             columns: senses.width,
             values: rows,
@@ -163,6 +165,6 @@ final class WindowReader {
             spans: spans,
             source: plan.input.path
         )
-        return (heard, plan.sound?.seconds ?? 0)
+        return (result, plan.sound?.seconds ?? 0)
     }
 }

@@ -151,7 +151,14 @@ struct DefaultModelTests {
         let recording = try receipt(.audio, "tone.wav")
         #expect(recording.audioTokens > 0 && recording.audioTokens % 3 == 0)
         #expect(recording.usedSize == nil)
+        var muted = MediaOptions()
+        muted.usesSound = false
         let mute = try receipt(.video, "clip.mp4") { $0.usesSound = false }
+        let silent = try runtime.readMedia(
+            [runtime.mediaPlanner(muted).plan(MediaInput(.video, path: MediaModel.clip))],
+            planner: runtime.mediaPlanner(muted)
+        )
+        #expect(silent[0].sound?.spans.isEmpty == true && silent[0].sight?.spans.count == 2)
         #expect(mute.videoTokens == 8 && mute.audioTokens == 6)
         #expect(mute.notes.contains { $0.contains("silence") })
         let quick = try receipt(.video, "clip.mp4") { $0.framesPerSecond = 8 }

@@ -1,0 +1,144 @@
+import JSONText
+import ModelFiles
+
+/// What a description says, in the words of the model's world.
+public struct SceneMeaning: Sendable, Equatable {
+    /// A thing, and what it does where that is said.
+    public struct Actor: Sendable, Equatable, Hashable {
+        public var thing: String
+        public var motion: String?
+
+        public init(thing: String, motion: String? = nil) {
+            self.thing = thing
+            self.motion = motion
+        }
+    }
+
+    /// In the order of the text.
+    public var actors: [Actor]
+    public var background: String?
+
+    public init(actors: [Actor], background: String?) {
+        self.actors = actors
+        self.background = background
+    }
+
+    /// How much of one meaning another still has, 0 ... 1; nil where there was nothing to keep.
+    public struct Share: Sendable, Equatable {
+        public var things: Double?
+        /// Things that still do the same.
+        public var motions: Double?
+        public var background: Double?
+    }
+
+    /// What is left of this in `later`.
+    public func kept(in later: SceneMeaning) -> Share {
+        func share<Element: Hashable>(_ wanted: [Element], _ found: [Element]) -> Double? {
+            guard !wanted.isEmpty else { return nil }
+            var rest = found
+            let hits = wanted.count { element in
+                guard let index = rest.firstIndex(of: element) else { return false }
+                rest.remove(at: index)
+                return true
+            }
+            return Double(hits) / Double(wanted.count)
+        }
+        return Share(
+            things: share(actors.map(\.thing), later.actors.map(\.thing)),
+            motions: share(actors.filter { $0.motion != nil }, later.actors),
+            background: share([background].compactMap { $0 }, [later.background].compactMap { $0 })
+        )
+    }
+}
+
+/// The words of a model's world: `dims` of the bundle's `model.json`.
+public struct SceneVocabulary: Sendable {
+    private struct Phrase: Sendable {
+        enum Kind {
+            case thing, motion, background
+        }
+
+        var words: [Substring]
+        var kind: Kind
+        var name: String
+    }
+
+    /// Longer ones first, so that "moves up and down" is not "moves up".
+    private let phrases: [Phrase]
+    private static let maximumBytes = 16_000_000
+
+    /// - Throws: ``RetellingError/noVocabulary(_:)`` when the bundle's model knows no world.
+    public init(bundleFolder: String) throws {
+        let path = bundleFolder + "/model.json"
+        guard let file = try? MappedFile(path: path), file.count <= Self.maximumBytes,
+            let json = try? file.json(maximumDepth: 16), let dims = json["dims"]
+        else { throw RetellingError.noVocabulary(bundleFolder) }
+        try self.init(dims: dims, name: bundleFolder)
+    }
+
+    init(dims: JSON, name: String = "dims") throws {
+        func words(_ text: String) -> [Substring] { Self.words(text) }
+        func texts(_ value: JSON?) -> [String] { (value?.arrayValue ?? []).compactMap(\.stringValue) }
+        func named(_ key: String, _ kind: Phrase.Kind) -> [Phrase] {
+            (dims[key]?.objectValue?.members ?? []).flatMap { member in
+                texts(member.value).map { Phrase(words: words($0), kind: kind, name: member.key) }
+            }
+        }
+        let things = texts(dims["things"]).map { Phrase(words: words($0), kind: .thing, name: $0) }
+        let motions = named("motion_phrases", .motion)
+        let backgrounds =
+            named("background_phrases", .background)
+            + texts(dims["backgrounds"]).map { Phrase(words: words($0), kind: .background, name: $0) }
+        guard !things.isEmpty, !motions.isEmpty, !backgrounds.isEmpty else { throw RetellingError.noVocabulary(name) }
+        phrases = (things + motions + backgrounds).filter { !$0.words.isEmpty }
+            .sorted { $0.words.count > $1.words.count }
+    }
+
+    /// Lower-case words without marks.
+    private static func words(_ text: String) -> [Substring] {
+        text.lowercased().split { !($0.isLetter || $0.isNumber) }
+    }
+
+    /// Reads a description: things in their order, what follows each as its motion, and the background that is named last.
+    public func meaning(of text: String) -> SceneMeaning {
+        let words = Self.words(text)
+        var meaning = SceneMeaning(actors: [], background: nil)
+        var index = 0
+        while index < words.count {
+            guard let phrase = phrases.first(where: { words[index...].starts(with: $0.words) }) else {
+                index += 1
+                continue
+            }
+            switch phrase.kind {
+            case .thing: meaning.actors.append(.init(thing: phrase.name))
+            case .motion:
+                if let last = meaning.actors.indices.last, meaning.actors[last].motion == nil {
+                    meaning.actors[last].motion = phrase.name
+                }
+            case .background: meaning.background = phrase.name
+            }
+            index += phrase.words.count
+        }
+        return meaning
+    }
+}
+
+/// Why nothing can be retold.
+public enum RetellingError: HintedError, Equatable {
+    case noVocabulary(String)
+    case tooManyRounds(Int)
+
+    public var description: String {
+        switch self {
+        case .noVocabulary(let folder): "'\(folder)' is no model with a world of its own: it has no words to compare by"
+        case .tooManyRounds(let rounds): "\(rounds) rounds are not possible"
+        }
+    }
+
+    public var hint: String? {
+        switch self {
+        case .noVocabulary: "leave out --model, for the default model"
+        case .tooManyRounds: "use --rounds with 1 to \(Retelling.maximumRounds)"
+        }
+    }
+}
