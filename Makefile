@@ -13,8 +13,6 @@ DESTDIR ?=
 # Tests are built with -enable-testing, which changes the code; a folder of their own keeps `make build` from rebuilding everything.
 TEST_FLAGS := --configuration release --scratch-path .build-tests -Xswiftc -enable-testing
 SWIFT_SOURCES := Package.swift Sources Tests
-DEMO_DOCUMENT := Benchmarks/facts/fennick-light.md
-DEMO_QUESTION := How many steps does the staircase of the tower have?
 
 .PHONY: help setup build model test lint format demo train install uninstall clean
 
@@ -44,10 +42,8 @@ lint: ## Check the formatting of the Swift files and the syntax of the scripts
 format: ## Format the Swift files in place
 	@$(SWIFT) format format --in-place --parallel --recursive $(SWIFT_SOURCES)
 
-demo: build model ## Ask the default model a question about a document
-	@model="$$(Scripts/model.sh)"; \
-	echo "\$$ soranji ask --model $$model --doc $(DEMO_DOCUMENT) '$(DEMO_QUESTION)'"; \
-	.build/release/soranji ask --model "$$model" --doc $(DEMO_DOCUMENT) --temperature 0 "$(DEMO_QUESTION)"
+demo: build model ## Show the three jobs: answer from a document, film a clip, answer about the clip
+	@Scripts/demo.sh .build/release/soranji demo-output
 
 train: ## Train the default model's own parts, in turns, resuming what is there (Training/README.md)
 	@Training/train.sh
