@@ -48,6 +48,8 @@ package struct FilmSettings: Sendable, Equatable {
         package var tokenSide: Int
         /// How many earlier chunks a chunk sees.
         package var historyChunks: Int
+        /// How many chunks after a shot's first are told their number in the shot.
+        package var toldChunks: Int
     }
 
     package var world: World
@@ -104,7 +106,8 @@ package struct FilmSettings: Sendable, Equatable {
             trunkLayers: try reader.counts("flow", "trunk_layers", 0...4095),
             chunkFrames: try reader.count("flow", "chunk_frames", 1...256),
             tokenSide: try reader.count("flow", "token_latents", 1...16),
-            historyChunks: try reader.count("flow", "history_chunks", 1...64)
+            historyChunks: try reader.count("flow", "history_chunks", 1...64),
+            toldChunks: try reader.countIfPresent("flow", "told_chunks", 0...64) ?? 0
         )
         promptPrefixRows = try reader.countIfPresent("prompt_prefix_rows", 0...64) ?? 3
         flow.expertsPerToken = min(flow.expertsPerToken, flow.expertCount)
@@ -144,6 +147,10 @@ package struct FilmSettings: Sendable, Equatable {
         func count(_ part: String, _ name: String, _ range: ClosedRange<Int>) throws(FilmError) -> Int {
             guard let value = json[part]?[name]?.intValue, range ~= value else { throw bad("\(part).\(name)") }
             return value
+        }
+
+        func countIfPresent(_ part: String, _ name: String, _ range: ClosedRange<Int>) throws(FilmError) -> Int? {
+            json[part]?[name] == nil ? nil : try count(part, name, range)
         }
 
         func countIfPresent(_ name: String, _ range: ClosedRange<Int>) throws(FilmError) -> Int? {

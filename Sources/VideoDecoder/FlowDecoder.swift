@@ -9,13 +9,28 @@ import Tensor
 /// clean tokens from noisy ones.
 package final class FlowDecoder: Sendable {
     /// What a chunk is in its shot.
-    package enum ChunkKind: Int, Sendable, CaseIterable {
+    package enum ChunkKind: Sendable, Equatable {
         /// The first of a shot.
         case start
         /// A later one.
         case inside
         /// A single frame.
         case still
+        /// A later one of a shot that began with chunk 0: its number tells how far the shot has come.
+        case numbered(Int)
+
+        /// Kinds without a number; they come first in the table.
+        static let plainCount = 3
+
+        /// The kind's row in the table of a decoder that is told the first `told` numbers: later ones are as any other.
+        func row(told: Int) -> Int {
+            switch self {
+            case .start, .numbered(0): 0
+            case .still: 2
+            case .numbered(let number) where 1...max(1, told) ~= number && told > 0: Self.plainCount - 1 + number
+            case .inside, .numbered: 1
+            }
+        }
     }
 
     struct Block: Sendable {
@@ -82,7 +97,7 @@ package final class FlowDecoder: Sendable {
         videoOut = try reader.linear("video_out", token, d)
         soundOut = try reader.linear("sound_out", sound, d)
         frame = try reader.floats("frame", [flow.chunkFrames, d])
-        kind = try reader.floats("kind", [ChunkKind.allCases.count, d])
+        kind = try reader.floats("kind", [ChunkKind.plainCount + flow.toldChunks, d])
         promptMean = try reader.floats("prompt_mean", [promptWidth])
         promptScale = try reader.floats("prompt_scale", [promptWidth])
         soundMean = try reader.floats("sound_mean", [sound])

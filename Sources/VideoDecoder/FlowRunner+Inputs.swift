@@ -102,6 +102,7 @@ extension FlowRunner {
 
     /// Shifts, scales and gates of a noise level and a kind of chunk.
     func modulate(level: Float, kind: Kind) {
+        let row = kind.row(told: decoder.settings.flow.toldChunks)
         let features = timeFeatures.pointer
         for index in 0..<64 {
             // In f32 as in training: at a thousand radians the last bits count.
@@ -115,7 +116,7 @@ extension FlowRunner {
         for column in 0..<width { timeHidden.pointer[column] = silu(timeHidden.pointer[column]) }
         pool.multiply(decoder.timeOut.matrix, bias: decoder.timeOut.bias, timeHidden, into: condition, tokens: 1)
         for column in 0..<width {
-            condition.pointer[column] = silu(condition.pointer[column] + decoder.kind[kind.rawValue * width + column])
+            condition.pointer[column] = silu(condition.pointer[column] + decoder.kind[row * width + column])
         }
         pool.multiply(decoder.modulation.matrix, bias: decoder.modulation.bias, condition, into: modulation, tokens: 1)
         pool.multiply(decoder.last.matrix, bias: decoder.last.bias, condition, into: lastModulation, tokens: 1)

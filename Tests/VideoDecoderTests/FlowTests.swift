@@ -41,7 +41,7 @@ struct FlowTests {
         let dropped = try golden.integers("in.dropped")
         let velocity = try golden.floats("out.velocity")
         let (v, s) = (8 * 24, 2 * 48)
-        let kinds = [FlowRunner.Kind.start, .inside, .inside]
+        let kinds = [FlowRunner.Kind.start, .numbered(1), .inside]
         for sample in 0..<2 {
             try read(
                 rows[sample * 5 * runner.decoder.promptWidth..<(sample + 1) * 5 * runner.decoder.promptWidth],
@@ -115,7 +115,7 @@ struct FlowTests {
                 let noise =
                     Array(video[sample * 192..<(sample + 1) * 192]) + Array(heard[sample * 96..<(sample + 1) * 96])
                 let plan = ChunkFilmer.Plan(
-                    kind: index == 0 ? .start : .inside,
+                    kind: .numbered(index),
                     firstFrame: 2 * index,
                     history: history,
                     stream: 0
@@ -139,6 +139,17 @@ struct FlowTests {
             frames.synthesize(wanted, count: 8, into: &theirs)
             #expect(peakSignalToNoise(ours, theirs) > 50)
         }
+    }
+
+    /// Numbers beyond what a decoder was taught are those of any later chunk, also absurd ones.
+    @Test func chunksAreToldTheirNumbers() {
+        let kinds: [FlowRunner.Kind] = [
+            .start, .inside, .still, .numbered(0), .numbered(1), .numbered(3), .numbered(4),
+        ]
+        #expect(kinds.map { $0.row(told: 3) } == [0, 1, 2, 0, 3, 5, 1])
+        #expect(kinds.map { $0.row(told: 0) } == [0, 1, 2, 0, 1, 1, 1])
+        #expect(FlowRunner.Kind.numbered(-1).row(told: 3) == 1)
+        #expect(FlowRunner.Kind.numbered(.max).row(told: 3) == 1)
     }
 
     /// The same seed gives the same bytes, whatever the number of threads; another seed others.

@@ -76,6 +76,8 @@ class Understanding:
     batch_clips_b: int = 4
     questions_b: int = 3
     rate_b: float = 1e-3
+    without_sound: float = 0.08  # share of the batches of stage B whose clips have no sound, or nothing but sound
+    without_picture: float = 0.08
     balance: float = 0.01
     window_frames: int = 16  # the eye and the ear see so much at a time; a longer clip is several windows
 
@@ -92,24 +94,27 @@ class Flow:
     chunk_frames: int = 4
     token_latents: int = 2  # latents along each side of a token
     history_chunks: int = 2  # how far back a chunk looks
+    told_chunks: int = 3  # later chunks of a shot that are told their number; those after them only that they are later ones
     batch_tokens: int = 2048
     rate_muon: float = 0.02
     rate_adam: float = 2e-3
     prompt_drop: float = 0.1
     history_drop: float = 0.1
     history_noise: float = 0.15
+    told: float = 0.6  # share of the batches whose chunks are all told their number; in half of the others none is
     shift_mean: float = 0.8  # t = sigmoid(N(shift_mean, 1)): towards noise
     time_floor: float = 0.2  # in the v-loss of the x-prediction
     sprite_weight: float = 3.0
     sound_weight: float = 0.5
     align_weight: float = 0.5  # of naming, from the middle of the network, what stands where
     balance: float = 0.01
-    # Shares of the training batches: single frames, first chunks, chunks with earlier ones, with later ones, with both.
-    share_still: float = 0.4
-    share_first: float = 0.3
-    share_prefix: float = 0.2
-    share_suffix: float = 0.05
-    share_both: float = 0.05
+    # Shares of the training batches: single frames, first chunks, chunks with earlier ones, with later ones, with both. Many single
+    # frames (0.4) teach what things look like in the first hour; motion is learned from the others.
+    share_still: float = 0.05
+    share_first: float = 0.2
+    share_prefix: float = 0.55
+    share_suffix: float = 0.1
+    share_both: float = 0.1
     caption_pool: int = 6000
 
 

@@ -20,6 +20,11 @@ from .layers import Experts, norm, rope, rotate
 START, INSIDE, STILL = range(3)  # kinds of chunk: first of a shot, a later one, a single frame
 
 
+def numbered(k: int, c: configuration.Flow) -> int:
+    """Kind of a shot's chunk k: the first one, one that is told its number, or just a later one."""
+    return START if k == 0 else STILL + k if k <= c.told_chunks else INSIDE
+
+
 def tokens_of(latents: torch.Tensor, side: int) -> torch.Tensor:
     """(B, F, h, w, C) -> (B, F * h/side * w/side, side * side * C): frame by frame, row by row; inside: latent rows, columns, channels."""
     B, T, h, w, C = latents.shape
@@ -79,7 +84,7 @@ class FlowDecoder(nn.Module):
         self.video_in, self.sound_in = nn.Linear(token, d), nn.Linear(sound, d)
         self.place = nn.Linear(16, d)  # of the token in the frame
         self.frame = nn.Parameter(torch.randn(c.chunk_frames, d) * 0.4)  # of the chunk
-        self.kind = nn.Parameter(torch.randn(3, d) * 0.4)
+        self.kind = nn.Parameter(torch.randn(3 + c.told_chunks, d) * 0.4)
         self.prompt_in = nn.Linear(prompt, d)
         self.time_in, self.time_out = nn.Linear(128, d), nn.Linear(d, d)
         self.modulation = nn.Linear(d, 6 * d)
@@ -188,7 +193,7 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
         else:
             xv = torch.randn(B, f * gh * gw, side * side * channels, generator=g, device="cpu").to(device)
             xs = torch.randn(B, f, model.sound_mean.numel(), generator=g, device="cpu").to(device)
-        kind, first = [START if k == 0 else INSIDE], [k * f]
+        kind, first = [numbered(k, c)], [k * f]
         window = committed[-c.history_chunks :]
         past = [tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None
         past2 = [(torch.cat([a, a]), torch.cat([b, b])) for a, b in past] if past else None

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from . import config as configuration
 from .codec import Codec
-from .flow import INSIDE, START, FlowDecoder, chunk_mask, film, prompt_masks, tokens_of
+from .flow import INSIDE, START, STILL, FlowDecoder, chunk_mask, film, prompt_masks, tokens_of
 from .grown import Grown
 from .senses import Senses
 from .sound import MelPicture
@@ -28,7 +28,7 @@ CONFIG = configuration.Config(
     codec=configuration.Codec(channels=6, width=24, depth=2, heads=2),
     mel=MEL,
     understanding=configuration.Understanding(eye_width=32, eye_depth=2, eye_heads=2, ear_width=32, ear_depth=1, ear_heads=2, expert_hidden=8, window_frames=8),
-    flow=configuration.Flow(width=32, depth=2, heads=2, expert_hidden=16, chunk_frames=2, trunk_layers=(1, 3)),
+    flow=configuration.Flow(width=32, depth=2, heads=2, expert_hidden=16, chunk_frames=2, trunk_layers=(1, 3), told_chunks=2),
 )
 
 
@@ -95,8 +95,8 @@ def main():
     grid, n = 2, 2 * 4 + 2
     video, mels, level = rand(2, 3, 8, 24), rand(2, 3, 2, sound), torch.tensor([[0.0, 0.1, 0.7], [0.0, 0.0, 0.3]])
     masks = prompt_masks(lengths, 5, 3, n, torch.tensor([False, True])), chunk_mask(torch.ones(3, 3, dtype=torch.bool).tril(), n)
-    pv, ps = flow(video, mels, level, [START, INSIDE, INSIDE], [0, 2, 4], flow.read(rows), *masks, grid, grid)
-    write(out, "flow", flow, dict(video=video, sound=mels, level=level, rows=rows, lengths=lengths, dropped=torch.tensor([0, 1])), dict(video=pv, sound=ps, velocity=(video[:, -1] - pv[:, -1]) / level[:, -1, None, None]), dict(kinds=[START, INSIDE, INSIDE], first_frames=[0, 2, 4], grid=[grid, grid]))
+    pv, ps = flow(video, mels, level, [START, STILL + 1, INSIDE], [0, 2, 4], flow.read(rows), *masks, grid, grid)
+    write(out, "flow", flow, dict(video=video, sound=mels, level=level, rows=rows, lengths=lengths, dropped=torch.tensor([0, 1])), dict(video=pv, sound=ps, velocity=(video[:, -1] - pv[:, -1]) / level[:, -1, None, None]), dict(kinds=[START, STILL + 1, INSIDE], first_frames=[0, 2, 4], grid=[grid, grid]))
 
     noise = [(rand(2, 8, 24), rand(2, 2, sound)) for _ in range(4)]
     z, s = film(flow, rows, lengths, 4, (grid, grid), c.codec.channels, 5, 2.5, 3.0, noise=lambda k: noise[k])

@@ -38,6 +38,7 @@ def arguments(description: str, minutes: float = 10) -> argparse.ArgumentParser:
     parser.add_argument("--config", help="settings file (JSON); default: the built-in small ones")
     parser.add_argument("--minutes", type=float, default=minutes, help="time box of this run")
     parser.add_argument("--steps", type=int, default=0, help="stop at this step count; 0: no limit")
+    parser.add_argument("--cool", type=float, default=0, help="minutes at the end over which the rates fall to a thirtieth")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -100,6 +101,12 @@ class Stage:
         if self.ending() or self.worked_s() >= self.args.minutes * 60:
             return False
         return not self.args.steps or self.step < self.args.steps
+
+    def rate(self, warm: int, hold: int) -> float:
+        """What the learning rates are multiplied with: `warm_then_hold`, and the fall at the end of a run with `--cool`."""
+        left = self.args.minutes * 60 - self.worked_s()
+        cooled = 1.0 if not self.args.cool else min(1.0, max(1 / 30, left / (self.args.cool * 60)))
+        return warm_then_hold(self.step, warm, hold) * cooled
 
     # Checkpoints
 

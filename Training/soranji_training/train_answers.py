@@ -75,14 +75,23 @@ def main():
     while st.goes_on():
         r = st.begin_step()
         questions, video, audio = batch(pool, r, u.batch_clips_b, u.h264_share, u.questions_b)
+        # A clip without sound and a recording are read too: a modality that is always there would be leant on.
+        lot, tokens = r.random(), VIDEO_TOKENS + AUDIO_TOKENS
+        if lot < u.without_sound:
+            questions, audio, tokens = [[q for q in qs if q.kind != "heard"] for qs in questions], None, VIDEO_TOKENS
+        elif lot > 1 - u.without_picture:
+            questions, video, tokens = [[q for q in qs if q.kind == "heard"] for qs in questions], None, AUDIO_TOKENS
+        if not any(questions):
+            st.step += 1
+            continue
         loads: list = []
-        logits, y = answer_logits(trunk, grown, grown.media(senses, video, audio), pack(questions, VIDEO_TOKENS + AUDIO_TOKENS), loads)
+        logits, y = answer_logits(trunk, grown, grown.media(senses, video, audio), pack(questions, tokens), loads)
         ce = F.cross_entropy(logits, y)
         loss = ce + (u.balance * torch.stack([x for x, _ in loads]).mean() if loads else 0)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(grown.parameters(), 1.0)
-        optimiser.step(stages.warm_then_hold(st.step, 20, 600))
+        optimiser.step(st.rate(20, 600))
         st.step += 1
         ema.update(grown, st.step)
         st.note(ce=ce.item(), questions=sum(map(len, questions)))

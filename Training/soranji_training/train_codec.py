@@ -69,7 +69,7 @@ def main():
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
-        optimiser.step(stages.warm_then_hold(st.step, 30, 1500))
+        optimiser.step(st.rate(30, 1500))
         st.step += 1
         ema.update(codec, st.step)
         st.note(loss=loss.item())

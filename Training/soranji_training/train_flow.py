@@ -9,12 +9,13 @@ import dataclasses
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from . import prompts, world
 from . import stage as stages
 from .codec import Codec, to_float
-from .flow import INSIDE, START, STILL, FlowDecoder, chunk_mask, film, prompt_masks, tokens_of
+from .flow import INSIDE, START, STILL, FlowDecoder, chunk_mask, film, numbered, prompt_masks, tokens_of
 from .layers import tensor
 from .media import sheet
 from .optimiser import Both
@@ -29,6 +30,14 @@ def is_matrix(name: str, p) -> bool:
 def sound_tokens(mel: torch.Tensor, frames: int) -> torch.Tensor:
     """(B, columns, bands) -> (B, frames, columns / frames * bands)"""
     return mel.reshape(mel.shape[0], frames, -1)
+
+
+def begin_with(model: FlowDecoder, path: str):
+    """Takes over an exported checkpoint. It lacks the head that names things, and may have fewer kinds of chunk: new ones begin as `INSIDE`."""
+    values, own = load_file(path), model.state_dict()
+    kinds = values["kind"].float()
+    values["kind"] = torch.cat([kinds, kinds[INSIDE].expand(max(0, len(own["kind"]) - len(kinds)), -1)])[: len(own["kind"])]
+    model.load_state_dict(own | {k: v.float() for k, v in values.items()})
 
 
 def probe_size(config) -> int:
@@ -115,7 +124,10 @@ class Batches:
         sound = mel[:, times].view(count, len(different), f, -1)[:, places]
         known = tensor(facts(self.w, scenes, times, self.side)).view(count, len(different), f * self.side**2, -1)[:, places[-noisy:]]
         rows, lengths = self.pool.batch(chosen)
-        kinds = [STILL if sort == "still" else START if k == 0 else INSIDE for k in chunks]
+        lot = r.random()
+        share = 1.0 if lot < c.told else 0.0 if lot < (1 + c.told) / 2 else 0.5
+        told = {k: r.random() < share for k in different}
+        kinds = [STILL if sort == "still" else numbered(k, c) if k == 0 or told[k] else INSIDE for k in chunks]
         visible = torch.eye(len(chunks), dtype=torch.bool)
         for i, j in sees:
             visible[i, j] = True
@@ -176,6 +188,9 @@ def main():
     ema = stages.Average(model)
     st.resume(model, optimiser, ema)
     batches, checks = Batches(st, pool, codec, painter), Batches(st, held, codec, painter)
+    if st.step == 0 and args.start:
+        begin_with(model, args.start)
+        ema = stages.Average(model)
     if st.step == 0:
         total = sum(p.numel() for p in model.parameters())
         print(f"{total / 1e6:.2f} M parameters, {len(pool)} prompts", flush=True)
@@ -219,7 +234,7 @@ def main():
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step(stages.warm_then_hold(st.step, 40, 3000))
+        optimiser.step(st.rate(40, 3000))
         st.step += 1
         ema.update(model, st.step)
         st.note(**{b["sort"]: lv.item(), "sound": ls.item(), "naming": la.mean().item(), "max_load": max(x.max().item() for _, x in loads), "clips": len(b["video"])})

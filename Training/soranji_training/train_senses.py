@@ -97,7 +97,7 @@ def main():
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step(stages.warm_then_hold(st.step, 40, 1500))
+        optimiser.step(st.rate(40, 1500))
         st.step += 1
         ema.update(model, st.step)
         st.note(loss=loss.item())

@@ -115,6 +115,22 @@ class FlowTests(unittest.TestCase):
         self.assertLess((e(x) - want).abs().max().item(), 1e-5)
 
 
+    def test_an_older_checkpoint_is_widened(self):
+        import dataclasses
+        from safetensors.torch import save_file
+        from soranji_training.train_flow import begin_with
+
+        c = goldens.CONFIG.flow
+        old = goldens.randomise(flow.FlowDecoder(dataclasses.replace(c, told_chunks=0), 6, 8, 16), 1)
+        new = flow.FlowDecoder(c, 6, 8, 16, probe=4)
+        with tempfile.TemporaryDirectory() as folder:
+            save_file({k: v.detach().clone() for k, v in old.state_dict().items()}, Path(folder) / "old.safetensors")
+            begin_with(new, str(Path(folder) / "old.safetensors"))
+        self.assertTrue(torch.equal(new.kind[:3], old.kind))
+        self.assertTrue(torch.equal(new.kind[3:], old.kind[flow.INSIDE].expand(c.told_chunks, -1)))
+        self.assertTrue(torch.equal(new.video_in.weight, old.video_in.weight))
+
+
 class TrunkTests(unittest.TestCase):
     @torch.no_grad()
     def test_text_alone_never_meets_the_grown_experts(self):
@@ -127,6 +143,17 @@ class TrunkTests(unittest.TestCase):
 
 
 class StageTests(unittest.TestCase):
+    def test_rates_fall_at_the_end_of_a_run_that_cools(self):
+        with tempfile.TemporaryDirectory() as folder:
+            args = SimpleNamespace(config=None, folder=Path(folder), minutes=10, cool=4, steps=0, seed=3, threads=1, device="cpu", pause_file=None, stop_file=None)
+            st = stage.Stage("toy", args)
+            st.step = 100
+            for worked, wanted in ((0, 1), (6, 1), (8, 0.5), (10, 1 / 30), (12, 1 / 30)):
+                st.worked_s = lambda: worked * 60
+                self.assertAlmostEqual(st.rate(10, 1000), wanted)
+            args.cool = 0
+            self.assertEqual(st.rate(10, 1000), 1)
+
     def test_a_resumed_run_equals_one_that_was_not_stopped(self):
         def run(folder, steps_of_each_run):
             for steps in steps_of_each_run:

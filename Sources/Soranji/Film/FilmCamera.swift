@@ -69,8 +69,10 @@ final class FilmCamera {
         future = nil
     }
 
-    private func plan(chunk: Int, isStart: Bool) -> ChunkFilmer.Plan {
-        let kind: FlowDecoder.ChunkKind = chunkFrames < settings.flow.chunkFrames ? .still : isStart ? .start : .inside
+    private func plan(chunk: Int, isStart: Bool, isNumbered: Bool = false) -> ChunkFilmer.Plan {
+        let kind: FlowDecoder.ChunkKind =
+            chunkFrames < settings.flow.chunkFrames
+            ? .still : isStart ? .start : isNumbered ? .numbered(chunk) : .inside
         return ChunkFilmer.Plan(
             kind: kind,
             firstFrame: chunk * settings.flow.chunkFrames,
@@ -84,14 +86,16 @@ final class FilmCamera {
     /// - Parameters:
     ///   - chunk: its number in time.
     ///   - isStart: whether it begins a shot.
+    ///   - isNumbered: whether the shot began with chunk 0, so that the number tells how far it has come.
     func film(
         chunk: Int,
         isStart: Bool,
+        isNumbered: Bool = false,
         source: (tokens: ChunkTokens, strength: Float)? = nil,
         known: (tokens: ChunkTokens, frames: Set<Int>, hasSound: Bool)? = nil,
         commits: Bool = true
     ) throws -> ChunkTokens {
-        var plan = plan(chunk: chunk, isStart: isStart)
+        var plan = plan(chunk: chunk, isStart: isStart, isNumbered: isNumbered)
         plan.source = source
         plan.known = known
         stream += 1

@@ -158,6 +158,7 @@ final class FilmDirector {
                 let tokens = try camera.film(
                     chunk: chunk,
                     isStart: number == 0 && !isSmooth && !isAfterClip,
+                    isNumbered: !isSmooth && !isAfterClip,
                     source: source(number),
                     known: index == 0 && number == 0 ? known() : nil,
                     commits: !(isLast && index == request.shots.count - 1)
