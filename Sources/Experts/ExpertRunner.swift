@@ -51,6 +51,9 @@ package final class ExpertRunner {
     private let routedHidden: Activations
     private let routedOutput: Activations
     private let sharedHidden: Activations
+    /// Experts that the chunk uses, and whether they were in memory.
+    private let used: AlignedBuffer<Int32>
+    private let usedIsResident: AlignedBuffer<Bool>
     private let gatedJobs: AlignedBuffer<sk_gated_job>
     private let downJobs: AlignedBuffer<sk_matmul_job>
     private let projections: AlignedBuffer<sk_projection>
@@ -76,6 +79,8 @@ package final class ExpertRunner {
         routedHidden = try Activations(columns: max(1, sizes.expertWidth), maximumRows: routedRows)
         routedOutput = try Activations(columns: sizes.hiddenSize, maximumRows: routedRows)
         sharedHidden = try Activations(columns: max(1, sizes.sharedWidth), maximumRows: sizes.maximumTokens)
+        used = try AlignedBuffer(count: experts)
+        usedIsResident = try AlignedBuffer(count: experts)
         gatedJobs = try AlignedBuffer(count: experts + 1)
         downJobs = try AlignedBuffer(count: experts + 1)
         projections = try AlignedBuffer(count: experts + 1)
@@ -128,27 +133,50 @@ package final class ExpertRunner {
             jobCount += 1
         }
         if router != nil {
-            for expert in 0..<dispatch.expertCount {
-                let rows = dispatch.rowRange(of: expert)
-                guard !rows.isEmpty else { continue }
-                try addJob(
-                    jobCount,
-                    store.weights(layer: layer, expert: expert),
-                    x: x.kernelView(),
-                    tokenIndex: dispatch.tokenOfRow.pointer + rows.lowerBound,
-                    tokens: rows.count,
-                    hidden: routedHidden,
-                    firstHidden: rows.lowerBound,
-                    output: routedOutput,
-                    firstOutput: rows.lowerBound
-                )
-                jobCount += 1
+            let usedCount = try announceExperts(layer: layer, tokens: tokens)
+            // Those in memory go first: while they run, the others are read.
+            for pass in [true, false] {
+                for index in 0..<usedCount where usedIsResident.pointer[index] == pass {
+                    let expert = Int(used.pointer[index])
+                    let rows = dispatch.rowRange(of: expert)
+                    try addJob(
+                        jobCount,
+                        store.weights(layer: layer, expert: expert),
+                        x: x.kernelView(),
+                        tokenIndex: dispatch.tokenOfRow.pointer + rows.lowerBound,
+                        tokens: rows.count,
+                        hidden: routedHidden,
+                        firstHidden: rows.lowerBound,
+                        output: routedOutput,
+                        firstOutput: rows.lowerBound
+                    )
+                    jobCount += 1
+                }
             }
         }
         let isRouted = router != nil && dispatch.rowCount > 0
         runJobs(jobCount, tokens: tokens, hasShared: hasShared, isRouted: isRouted)
         if isRouted || !hasShared { combine(tokens: tokens, addsToOutput: hasShared, output) }
     }
+
+    /// Lists the experts that have rows, and says so to the store.
+    private func announceExperts(layer: Int, tokens: Int) throws -> Int {
+        var count = 0
+        for expert in 0..<dispatch.expertCount where !dispatch.rowRange(of: expert).isEmpty {
+            used.pointer[count] = Int32(expert)
+            count += 1
+        }
+        try store.announce(
+            layer: layer,
+            experts: UnsafeBufferPointer(start: used.pointer, count: count),
+            isChunk: tokens >= Self.chunkTokens,
+            isResident: usedIsResident.pointer
+        )
+        return count
+    }
+
+    /// So many tokens together use most experts of a layer.
+    private static let chunkTokens = 16
 
     private func route(
         _ router: LayerRouter,

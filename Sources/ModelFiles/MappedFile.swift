@@ -36,6 +36,8 @@ package final class MappedFile: Sendable {
     /// How a range is about to be read: a hint to the kernel.
     package enum Advice: Sendable {
         case normal, sequential, random, willNeed, dontNeed
+        /// Not needed for long: this process gives its pages back, and the page cache drops them where it may.
+        case pageOut
 
         var code: Int32 {
             switch self {
@@ -44,6 +46,7 @@ package final class MappedFile: Sendable {
             case .random: MADV_RANDOM
             case .willNeed: MADV_WILLNEED
             case .dontNeed: MADV_DONTNEED
+            case .pageOut: MADV_PAGEOUT
             }
         }
     }
@@ -122,6 +125,8 @@ package final class MappedFile: Sendable {
         guard let base, offset >= 0, length > 0, offset <= count, length <= count - offset else { return }
         let start = offset & ~(Self.pageSize - 1)
         madvise(base + start, length + (offset - start), advice.code)
+        // What the page cache could not drop (another process maps it, or the file is not ours) leaves at least this process.
+        if case .pageOut = advice { madvise(base + start, length + (offset - start), MADV_DONTNEED) }
     }
 
     /// Throws `.changed` when the file at the path is no longer the one that was opened, or has another size or date.

@@ -10,10 +10,11 @@ package final class Decoder: Sendable {
     package let weights: DecoderWeights
     package let store: ExpertStore
 
-    package init(bundle: Bundle) throws {
+    /// - Parameter expertBudgetBytes: bytes of routed shards that may be in memory; nil leaves that to the kernel.
+    package init(bundle: Bundle, expertBudgetBytes: Int? = nil) throws {
         configuration = try DecoderConfiguration(json: bundle.configuration)
         weights = try DecoderWeights(bundle: bundle, configuration: configuration)
-        store = ExpertStore(bundle: bundle, shape: configuration.storeShape)
+        store = ExpertStore(bundle: bundle, shape: configuration.storeShape, budgetBytes: expertBudgetBytes)
     }
 
     /// How pages of this model's keys and values lie in memory.
