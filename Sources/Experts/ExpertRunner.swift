@@ -133,7 +133,7 @@ package final class ExpertRunner {
             jobCount += 1
         }
         if router != nil {
-            let usedCount = try announceExperts(layer: layer, tokens: tokens)
+            let usedCount = try announceExperts(layer: layer)
             // Those in memory go first: while they run, the others are read.
             for pass in [true, false] {
                 for index in 0..<usedCount where usedIsResident.pointer[index] == pass {
@@ -160,7 +160,7 @@ package final class ExpertRunner {
     }
 
     /// Lists the experts that have rows, and says so to the store.
-    private func announceExperts(layer: Int, tokens: Int) throws -> Int {
+    private func announceExperts(layer: Int) throws -> Int {
         var count = 0
         for expert in 0..<dispatch.expertCount where !dispatch.rowRange(of: expert).isEmpty {
             used.pointer[count] = Int32(expert)
@@ -169,14 +169,10 @@ package final class ExpertRunner {
         try store.announce(
             layer: layer,
             experts: UnsafeBufferPointer(start: used.pointer, count: count),
-            isChunk: tokens >= Self.chunkTokens,
             isResident: usedIsResident.pointer
         )
         return count
     }
-
-    /// So many tokens together use most experts of a layer.
-    private static let chunkTokens = 16
 
     private func route(
         _ router: LayerRouter,

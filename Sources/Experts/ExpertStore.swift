@@ -5,7 +5,7 @@ import Tensor
 /// The experts of a bundle. A shard is mapped when it is first used, never copied; its pages come in as they are read.
 ///
 /// With a budget (``init(bundle:shape:budgetBytes:)``) the store decides which shards stay in memory: as soon as a layer's
-/// choices are known, ``announce(layer:experts:isChunk:isResident:)`` asks the kernel for the missing ones, whole and
+/// choices are known, ``announce(layer:experts:isResident:)`` asks the kernel for the missing ones, whole and
 /// at once instead of page fault by page fault, and gives back those that were not needed for longest. Without one, all is
 /// left to the kernel, and nothing is counted.
 package final class ExpertStore: Sendable {
@@ -34,6 +34,8 @@ package final class ExpertStore: Sendable {
         package var evictedBytes = 0
         /// Bytes of shards that are in memory now.
         package var residentBytes = 0
+
+        package init() {}
     }
 
     private struct MappedExpert {
@@ -105,13 +107,11 @@ package final class ExpertStore: Sendable {
     ///
     /// - Parameters:
     ///   - experts: each once.
-    ///   - isChunk: whether many tokens come together, see ``ResidencyList/Use``.
     ///   - isResident: told for each expert, in order, whether it was in memory: who runs those first computes while the
     ///     others are read.
     package func announce(
         layer: Int,
         experts: UnsafeBufferPointer<Int32>,
-        isChunk: Bool,
         isResident: UnsafeMutablePointer<Bool>
     ) throws {
         guard let budgetBytes else {
@@ -122,12 +122,15 @@ package final class ExpertStore: Sendable {
             state.step += 1
             return state.step
         }
+        let layers = shape.sharedWidths.count
         for (index, expert) in experts.enumerated() {
             let known = try expertAt(layer: layer, expert: Int(expert))
             let slot = slot(layer: layer, expert: Int(expert))
             isResident[index] = residency.withLock { state in
                 let bytes = known.file.count
-                let was = state.list.use(slot, bytes: bytes, step: step, isChunk ? .scan : .single)
+                // Once through the layers with so many experts each: does that leave anything of this layer?
+                let passBytes = layers * experts.count * bytes
+                let was = state.list.use(slot, bytes: bytes, step: step, passBytes > budgetBytes ? .scan : .recent)
                 state.traffic.hits += was ? 1 : 0
                 state.traffic.misses += was ? 0 : 1
                 state.traffic.readBytes += was ? 0 : bytes

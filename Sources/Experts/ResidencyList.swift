@@ -4,10 +4,11 @@
 struct ResidencyList {
     /// What a use says about the next one.
     enum Use {
-        /// Tokens come one by one: what was chosen lately is likely to be chosen again.
-        case single
-        /// A chunk of many tokens runs through all experts in order. By recency nothing would be left of a layer when its
-        /// turn comes again; so what such a pass brings in is the first to go, and what was there before it stays.
+        /// What was chosen lately is likely to be chosen again.
+        case recent
+        /// One of a pass through more shards than there is room for: a long chunk that uses most of them, or a very small
+        /// budget. By recency nothing would be left of a layer when its turn comes again; so what such a pass brings in is
+        /// the first to go, and what was there before it stays.
         case scan
     }
 
@@ -39,14 +40,14 @@ struct ResidencyList {
         lastStep[slot] = step
         let wasResident = isResident(slot)
         if wasResident {
-            guard use == .single else { return true }
+            guard use == .recent else { return true }
             unlink(slot)
         } else {
             bytes[slot] = slotBytes
             residentBytes += slotBytes
         }
         switch use {
-        case .single: pushNewest(slot)
+        case .recent: pushNewest(slot)
         case .scan: pushOldest(slot)
         }
         return wasResident

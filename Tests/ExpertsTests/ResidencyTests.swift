@@ -6,16 +6,15 @@ import Testing
 struct ResidencyTests {
     @Test func theLeastRecentlyUsedGoes() {
         var list = ResidencyList(slotCount: 4)
-        for slot in 0..<3 { #expect(!list.use(slot, bytes: 10, step: UInt64(slot), .single)) }
-        #expect(list.use(0, bytes: 10, step: 3, .single))
+        let found = [0, 1, 2, 0].enumerated().map { list.use($1, bytes: 10, step: UInt64($0), .recent) }
+        #expect(found == [false, false, false, true])
         #expect(list.residentBytes == 30)
-        #expect(list.evict(beyond: 30, step: 3) == nil)
-        #expect(list.evict(beyond: 25, step: 3) == 1)
-        #expect(list.evict(beyond: 5, step: 3) == 2)
-        #expect(list.evict(beyond: 5, step: 3) == nil, "slots of the step at hand stay, whatever the budget")
-        #expect(list.evict(beyond: 5, step: 4) == 0)
+        // The last but one: slots of the step at hand stay, whatever the budget.
+        let evicted = [(30, 3), (25, 3), (5, 3), (5, 3), (5, 4)].map { list.evict(beyond: $0.0, step: $0.1) }
+        #expect(evicted == [nil, 1, 2, nil, 0])
         #expect(list.residentBytes == 0)
-        #expect(list.evict(beyond: 0, step: 5) == nil)
+        let left = list.evict(beyond: 0, step: 5)
+        #expect(left == nil)
         #expect((0..<4).allSatisfy { !list.isResident($0) })
     }
 
@@ -48,7 +47,7 @@ struct ResidencyTests {
                 let slot = Int(generator.next() % 12)
                 let bytes = 5 + slot
                 let index = reference.firstIndex { $0.slot == slot }
-                let was = list.use(slot, bytes: bytes, step: step, isScan ? .scan : .single)
+                let was = list.use(slot, bytes: bytes, step: step, isScan ? .scan : .recent)
                 #expect(was == (index != nil))
                 if let index {
                     reference[index].step = step
