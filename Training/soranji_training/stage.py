@@ -60,7 +60,7 @@ class Stage:
             torch.set_default_device(self.device)
         self.stop_file = args.stop_file or args.folder / "stop"
         self.step, self.trained_s, self.stopped = 0, 0.0, False
-        self.began = time.monotonic()
+        self.began, self.began_cpu = time.monotonic(), time.process_time()
         self.waited = self.mark = 0.0
         self.sums: dict[str, list[float]] = {}
         for s in (signal.SIGTERM, signal.SIGINT):
@@ -94,6 +94,9 @@ class Stage:
         return self.stopped or self.stop_file.exists()
 
     def worked_s(self) -> float:
+        """Seconds of work. On the CPU those that this process was given: beside busier ones a run takes longer, but does not learn less."""
+        if self.device.type == "cpu":
+            return (time.process_time() - self.began_cpu) / self.args.threads
         return time.monotonic() - self.began - self.waited
 
     def goes_on(self) -> bool:
