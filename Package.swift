@@ -160,6 +160,7 @@ let package = Package(
                 "CKernels", "Experts", "FilmTestSupport", "JSONText", "KVCache", "Media", "MediaFixtures", "ModelFiles",
                 "Models", "Soranji", "Tokenizers", "VideoDecoder",
             ],
+            exclude: ["Fixtures"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

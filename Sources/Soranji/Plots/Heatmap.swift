@@ -17,13 +17,16 @@ public struct Heatmap: Sendable {
     public var scale: Scale
     /// The label of each row: layers without experts are left out of the matrix, so labels may skip numbers.
     public let rowLabels: [String]
-    /// The counts, row by row; shorter rows have no cells at their end.
+    /// What stands under each column; nil for its number.
+    public let columnLabels: [String]?
+    /// The counts, row by row; shorter rows have no cells at their end, and not-a-number leaves a cell out.
     public let rows: [[Double]]
     private let columnCount: Int
     private let maximum: Double
     /// The smallest count that is no zero: where a logarithmic scale begins.
     private let minimum: Double
 
+    /// - Parameter top: the number at the upper end of the colours; nil for the largest that there is.
     public init(
         title: String,
         subtitle: String = "",
@@ -32,7 +35,9 @@ public struct Heatmap: Sendable {
         rowName: String = "layer",
         columnName: String = "expert",
         valueName: String = "tokens",
-        scale: Scale = .linear
+        scale: Scale = .linear,
+        columnLabels: [String]? = nil,
+        top: Double? = nil
     ) {
         self.title = title
         self.subtitle = subtitle
@@ -44,7 +49,8 @@ public struct Heatmap: Sendable {
         self.scale = scale
         let counts = rows.joined().filter { $0.isFinite && $0 > 0 }
         columnCount = rows.map(\.count).max() ?? 0
-        maximum = counts.max() ?? 0
+        self.columnLabels = columnLabels
+        maximum = top ?? counts.max() ?? 0
         minimum = counts.min() ?? 0
     }
 
@@ -85,7 +91,8 @@ extension Heatmap {
 
     func drawing() -> Drawing {
         // Large matrices get small cells, small ones large cells, so that every picture fits a screen.
-        let cellWidth = min(max(1200 / max(columnCount, 1), 3), 28)
+        let labelled = (columnLabels ?? []).map { Drawing.width(of: $0) + 8 }.max() ?? 0
+        let cellWidth = max(min(max(1200 / max(columnCount, 1), 3), 28), min(labelled, 80))
         // Few rows get tall ones: the legend beside them needs its room, and what is left of it would stay empty.
         let cellHeight = max(min(max(900 / max(rows.count, 1), 6), 28), Self.leastPlotHeight / max(rows.count, 1))
         let labelWidth = rowLabels.map { Drawing.width(of: $0) }.max() ?? 0
@@ -112,7 +119,7 @@ extension Heatmap {
         // A gap between cells while they are large enough to lose a pixel.
         let gap = min(width, height) >= 6 ? 1 : 0
         for (row, values) in rows.enumerated() {
-            for (column, value) in values.enumerated() {
+            for (column, value) in values.enumerated() where !value.isNaN {
                 drawing.rectangle(
                     x: left + column * width,
                     y: top + row * height,
@@ -149,12 +156,13 @@ extension Heatmap {
     }
 
     private func drawColumnAxis(_ drawing: inout Drawing, left: Int, bottom: Int, cellWidth: Int) {
-        let widest = Drawing.width(of: String(max(columnCount - 1, 0)))
+        let labels = columnLabels ?? (0..<columnCount).map(String.init)
+        let widest = labels.map { Drawing.width(of: $0) }.max() ?? 0
         let step = Self.labelStep(count: columnCount, cell: cellWidth, label: widest + 4)
         for column in stride(from: 0, to: columnCount, by: step) {
             let middle = left + column * cellWidth + cellWidth / 2
             drawing.rectangle(x: middle, y: bottom + 1, width: 1, height: 4, Self.line)
-            drawing.text(String(column), x: middle + 1, y: bottom + 8, .middle)
+            drawing.text(column < labels.count ? labels[column] : "", x: middle + 1, y: bottom + 8, .middle)
         }
         drawing.text(columnName, x: left + columnCount * cellWidth / 2, y: bottom + 24, .middle)
     }

@@ -1,0 +1,69 @@
+import Glibc
+import JSONText
+
+/// Results of an evaluation on disk, one JSON object a line: settings first, then an answer each. A run that was stopped,
+/// however, goes on where it was: a last line that was cut is taken away.
+package final class EvaluationFile {
+    private let path: String
+    private let descriptor: Int32
+    /// Results that were there already.
+    package private(set) var records: [EvaluationRecord] = []
+
+    /// - Parameters:
+    ///   - header: what has to be equal for results to belong together.
+    ///   - resumes: whether an existing file is gone on with; else it is an error.
+    package init(path: String, header: JSON, resumes: Bool) throws {
+        self.path = path
+        var existing: [UInt8] = []
+        let opened = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | (resumes ? 0 : O_EXCL), 0o666)
+        guard opened >= 0 else {
+            if errno == EEXIST { throw EvaluationError.resultsExist(path) }
+            throw SystemError("open", path)
+        }
+        descriptor = opened
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = retryingInterrupts { read(opened, &chunk, chunk.count) }
+            guard count >= 0 else { throw SystemError("read", path) }
+            if count == 0 { break }
+            existing += chunk[..<count]
+        }
+        // What follows the last line break was being written when the run ended.
+        let end = (existing.lastIndex(of: 0x0A) ?? -1) + 1
+        if end < existing.count {
+            guard ftruncate(opened, off_t(end)) == 0 else { throw SystemError("write", path) }
+        }
+        let lines = existing[..<end].split(separator: 0x0A, omittingEmptySubsequences: true)
+        guard let first = lines.first else {
+            try append(header)
+            return
+        }
+        guard let found = try? JSON.parse(Array(first)), found["evaluation"] != nil else {
+            throw EvaluationError.notAResultsFile(path, line: 1)
+        }
+        guard found == header else { throw EvaluationError.otherSettings(path) }
+        for (index, line) in lines.dropFirst().enumerated() {
+            guard let json = try? JSON.parse(Array(line)), let record = EvaluationRecord(json: json) else {
+                throw EvaluationError.notAResultsFile(path, line: index + 2)
+            }
+            records.append(record)
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Adds a result; it is in the file when this returns.
+    package func append(_ record: EvaluationRecord) throws { try append(record.json) }
+
+    private func append(_ json: JSON) throws {
+        let bytes = Array((json.text() + "\n").utf8)
+        var offset = 0
+        while offset < bytes.count {
+            let written = bytes[offset...].withUnsafeBytes { part in
+                retryingInterrupts { write(descriptor, part.baseAddress, part.count) }
+            }
+            guard written > 0 else { throw SystemError("write", path) }
+            offset += written
+        }
+    }
+}
