@@ -10,6 +10,12 @@ extension Runtime {
     /// Whether it takes sound.
     public var hears: Bool { decoder.configuration.media?.audioToken != nil }
 
+    /// Whether it was trained on one small world of clips, as the default model was.
+    public var knowsOneWorld: Bool { decoder.configuration.media?.rule == .windowed }
+    /// Below it an answer about a clip may well be a guess. Early weights described ten clips of their world with a certainty
+    /// (``GenerationStatistics/certainty``) of 0.83 to 1.00, and seven others with 0.66 to 0.89, five of them below 0.8.
+    public static let leastCertainty = 0.8
+
     /// What files would become, without decoding or computing anything.
     public func mediaReceipt(_ inputs: [MediaInput], options: MediaOptions = MediaOptions()) throws -> MediaReceipt {
         let planner = try mediaPlanner(options)
