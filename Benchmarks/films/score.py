@@ -49,8 +49,8 @@ class Film:
         self.config = configuration.load(args.config)
         self.judge = measures.Judge(self.config.world)
 
-    def run(self, *arguments) -> tuple[float, float]:
-        """Runs the tool once. Seconds from start to end, and its peak memory in MB."""
+    def run(self, *arguments) -> tuple[float, float, float]:
+        """Runs the tool once. Seconds from start to end, of the processor, and its peak memory in MB."""
         command = [str(self.args.tool), "generate", *map(str, arguments), *self.args.options]
         started = time.time()
         with tempfile.TemporaryFile() as errors:
@@ -60,7 +60,7 @@ class Film:
             if process.returncode:
                 errors.seek(0)
                 raise SystemExit(f"{' '.join(command)}\n{errors.read().decode()}")
-        return time.time() - started, used.ru_maxrss / 1024
+        return time.time() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
     def scene(self, index: int, seed: int):
         scene = world.scene(self.config.world, seed, index, "test")
@@ -155,7 +155,8 @@ class Film:
         text, row = self.scene(0, self.args.seed)[1], {}
         for seconds in (2, 60):
             best = min(self.run(text, "-o", self.home / "cost.mp4", "--seconds", seconds) for _ in range(3 if seconds == 2 else 1))
-            row |= {f"seconds_{seconds}": round(best[0], 2), f"megabytes_{seconds}": round(best[1])}
+            names = ("seconds", "processor_seconds", "megabytes")
+            row |= {f"{name}_{seconds}": round(value, 2) for name, value in zip(names, best)}
         return row
 
 
