@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Shows the three jobs on the default model: an answer from a document, a clip filmed from a prompt, answers about that clip.
+# Shows the three jobs on the default model: an answer from a document, answers about a clip and its sound, films from a prompt and from a story.
 # Usage: Scripts/demo.sh TOOL OUTPUT_FOLDER
 set -euo pipefail
 tool=$1
 output=$2
 document=Benchmarks/facts/fennick-light.md
+story=Scripts/demo-story.txt
 mkdir -p "$output"
 
 show() {
@@ -19,8 +20,11 @@ echo
 echo "2. A clip with sound, filmed from a prompt"
 show generate "a ball is going to the right on the grass" -o "$output/ball.mp4" --contact-sheet "$output/ball.png"
 echo
-echo "3. Answers about that clip"
+echo "3. Answers about that clip and its sound"
 show ask --video "$output/ball.mp4" --temperature 0 "What do you see?"
-show ask --video "$output/ball.mp4" --temperature 0 "Describe the video."
+show ask --video "$output/ball.mp4" --temperature 0 "What do you hear?"
 echo
-echo "To look at: $output/ball.mp4 and $output/ball.png"
+echo "4. A film of several shots, from a story"
+show generate --prompt-file "$story" -o "$output/story.mp4" --contact-sheet "$output/story.png"
+echo
+echo "To look at: $output/ball.mp4, $output/story.mp4 and their frames, $output/ball.png and $output/story.png"

@@ -175,6 +175,7 @@ public final class Conversation {
             maximumTokens: maximumTokens ?? runtime.contextTokens - prompt.count,
             sampling: sampling,
             stopTokens: tokenizer.endOfGenerationTokens,
+            measuresCertainty: !media.isEmpty,
             probes: probes,
             onProgress: onProgress
         ) { token in

@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 import KVCache
 import Models
@@ -55,6 +56,9 @@ public struct GenerationStatistics: Sendable, Equatable {
     public var answerTokens = 0
     public var prefillSeconds = 0.0
     public var decodeSeconds = 0.0
+    /// How sure the model was of its words: the geometric mean of the likeliest token's probability, whatever was drawn. Nil
+    /// where it was not measured, or nothing was said.
+    public var certainty: Double?
 
     public var prefillTokensPerSecond: Double {
         prefillSeconds > 0 ? Double(promptTokens - cachedTokens) / prefillSeconds : 0
@@ -103,6 +107,7 @@ extension Runtime {
     /// - Parameters:
     ///   - stream: all tokens of the context; those that `table` holds already are not computed again.
     ///   - stopTokens: ids that end the answer (not part of it).
+    ///   - measuresCertainty: whether ``GenerationStatistics/certainty`` is wanted; costs one pass over the logits a token.
     ///   - probes: record where the attention of the answer's first tokens falls, and of the prompt's last ones.
     ///   - onToken: called with each token; return false to stop.
     /// - Returns: the answer's ids, why it ended, and figures.
@@ -112,6 +117,7 @@ extension Runtime {
         maximumTokens: Int,
         sampling: SamplingOptions,
         stopTokens: Set<Int32>,
+        measuresCertainty: Bool = false,
         probes: AnswerProbes? = nil,
         onProgress: (PrefillProgress) throws -> Void,
         onToken: (Int32) throws -> Bool
@@ -132,6 +138,16 @@ extension Runtime {
         let clock = ContinuousClock()
         let start = clock.now
         var next: Int32 = 0
+        var sureness = 0.0
+        var total = 0.0
+        func choose(_ logits: UnsafeMutableBufferPointer<Float>) {
+            if measuresCertainty, let base = logits.baseAddress {
+                let count = Int64(logits.count)
+                let best = sk_argmax(base, count)
+                sureness = best >= 0 ? Double(logits[Int(best)]) - sk_log_sum_exp(base, count) : 0
+            }
+            next = sampler.sample(logits)
+        }
         let cached = table.count
         func progress(_ done: Int) -> PrefillProgress {
             PrefillProgress(
@@ -146,12 +162,12 @@ extension Runtime {
         // With probes the prompt's last tokens go alone; the results are the same bytes.
         let bulkEnd = max(cached, prompt.count - (probes == nil ? 0 : AnswerProbes.baselineTokens))
         try prefill(stream, cached..<bulkEnd, table: &table, onProgress: { try onProgress(progress($0)) }) { logits in
-            if bulkEnd == prompt.count { next = sampler.sample(logits) }
+            if bulkEnd == prompt.count { choose(logits) }
         }
         runner.probe = probes?.baseline
         for index in bulkEnd..<prompt.count {
             try prefill(stream, index..<index + 1, table: &table, onProgress: { _ in }) { logits in
-                if index == prompt.count - 1 { next = sampler.sample(logits) }
+                if index == prompt.count - 1 { choose(logits) }
             }
         }
         if bulkEnd < prompt.count { try onProgress(progress(prompt.count - cached)) }
@@ -166,6 +182,7 @@ extension Runtime {
                 break
             }
             answer.append(next)
+            total += sureness
             sampler.observe(next)
             sampler.observeAnswer(next)
             guard try onToken(next) else {
@@ -177,11 +194,12 @@ extension Runtime {
             var token = next
             try withUnsafePointer(to: &token) { pointer in
                 try runner.append(UnsafeBufferPointer(start: pointer, count: 1), to: &table, logits: .last) {
-                    next = sampler.sample($1)
+                    choose($1)
                 }
             }
         }
         statistics.answerTokens = answer.count
+        if measuresCertainty, !answer.isEmpty { statistics.certainty = exp(total / Double(answer.count)) }
         statistics.decodeSeconds = seconds(prefillEnd.duration(to: clock.now))
         return (answer, reason, statistics)
     }

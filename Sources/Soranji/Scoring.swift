@@ -95,7 +95,9 @@ extension Runtime {
         var plans = try inputs.map { try planner.plan($0) }
         // A clip brings its sound along where its place among the tokens begins with sound's start token.
         var bringsSound = ClipPlaces.bringSound(tokens, configuration)[...]
-        for index in plans.indices where plans[index].input.kind == .video {
+        // Windows have no start tokens: sound has its place where there is a placeholder of its own.
+        let hasPlaces = configuration.rule == .windowed && tokens.contains { $0 == configuration.audioToken }
+        for index in plans.indices where plans[index].input.kind == .video && !hasPlaces {
             if bringsSound.popFirst() == true || plans[index].sound == nil { continue }
             plans[index].sound = nil
             plans[index].notes.append("its sound is left out: the tokens have no place for it")

@@ -115,10 +115,56 @@ struct PlotTests {
                 rows: values
             )
             map.scale = scale
-            for format in Heatmap.Format.allCases {
+            for format in PlotFormat.allCases {
                 try map.write(to: "\(folder)/heat-\(rows)x\(columns).\(format.rawValue)", as: format)
             }
         }
+    }
+
+    /// Python undoes the filters of a picture of more colours than a palette holds.
+    @Test(.enabled(if: isInstalled("python3"), "needs python3"))
+    func trueColoursComeBack() throws {
+        var generator = SeededGenerator(seed: 8)
+        var raster = Raster(width: 41, height: 23, background: .white)
+        for index in 0..<600 {
+            let color = Color(
+                .random(in: 0...255, using: &generator),
+                .random(in: 0...255, using: &generator),
+                UInt8(index % 256)
+            )
+            raster.fill(x: index % 41, y: index / 41, width: 3, height: 4, color)
+        }
+        let folder = TemporaryFolder()
+        let path = folder.file("colours.png", raster.png())
+        let script = """
+            import sys, zlib
+            data, at, body = open(sys.argv[1], "rb").read(), 8, b""
+            while at < len(data):
+                n = int.from_bytes(data[at:at + 4], "big")
+                if data[at + 4:at + 8] == b"IDAT": body += data[at + 8:at + 8 + n]
+                at += 12 + n
+            raw, above, kinds = zlib.decompress(body), bytes(123), set()
+            for row in range(23):
+                kind, line = raw[row * 124], bytearray(raw[row * 124 + 1:(row + 1) * 124])
+                kinds.add(kind)
+                for i in range(123):
+                    line[i] = line[i] + (above[i] if kind == 2 else line[i - 3] if i > 2 else 0) & 255
+                above = bytes(line)
+                print(line.hex())
+            assert kinds == {1, 2}, kinds
+            """
+        let output = try Subprocess.run(
+            "python3",
+            ["-c", script, path],
+            input: [],
+            timeout: 60,
+            maximumOutput: 100_000
+        )
+        #expect(String(decoding: output.standardError, as: UTF8.self) == "")
+        let wanted = (0..<23).map { y in (0..<41).map { raster[$0, y].hexadecimal.dropFirst() }.joined() }
+        #expect(
+            String(decoding: output.standardOutput, as: UTF8.self).split(separator: "\n").map(String.init) == wanted
+        )
     }
 
     /// Whatever the number of rows, what stands below them takes the same room.
@@ -160,10 +206,10 @@ struct PlotTests {
     }
 
     @Test func formatsFollowTheExtension() {
-        #expect(Heatmap.Format(path: "a/heat.PNG") == .png)
-        #expect(Heatmap.Format(path: "heat.svg") == .svg)
-        #expect(Heatmap.Format(path: "a.png/heat") == nil)
-        #expect(Heatmap.Format(path: "heat.jpg") == nil)
+        #expect(PlotFormat(path: "a/heat.PNG") == .png)
+        #expect(PlotFormat(path: "heat.svg") == .svg)
+        #expect(PlotFormat(path: "a.png/heat") == nil)
+        #expect(PlotFormat(path: "heat.jpg") == nil)
     }
 
     @Test func fontHasEveryPrintableLetter() {

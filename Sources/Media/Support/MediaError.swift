@@ -45,6 +45,10 @@ public struct MediaError: Error, Equatable, Sendable, CustomStringConvertible {
         switch code {
         case ENOSPC, EDQUOT, EFBIG:
             return MediaError(.full, path, "\(operation): \(text)", hint: "Free some space or choose another folder.")
+        case ENOENT where kind == .unwritable:
+            return MediaError(kind, path, "\(operation): \(text)", hint: "The folder must exist.")
+        case EACCES where kind == .unwritable, EPERM where kind == .unwritable, EROFS where kind == .unwritable:
+            return MediaError(kind, path, "\(operation): \(text)", hint: "Choose a folder that you may write to.")
         default:
             return MediaError(kind, path, "\(operation): \(text)")
         }

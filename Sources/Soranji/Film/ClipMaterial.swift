@@ -13,8 +13,8 @@ struct ClipMaterial {
     /// Where the clip has another size or rate than it is filmed with.
     var note: String?
 
-    /// Longest clip that is read.
-    static let longestSeconds = 120.0
+    /// Longest clip that is read: as long as the longest film. All its frames are held, at the size of filming.
+    static let longestSeconds = FilmLimits.longestSeconds
 
     /// - Throws: an error that names the file.
     static func clip(
@@ -25,14 +25,19 @@ struct ClipMaterial {
     ) throws -> ClipMaterial {
         let file = try MediaFile(path: path)
         let rate = Double(settings.world.framesPerSecond)
+        // What the file says of its length may be wrong, so that frames are counted, too.
+        if let seconds = file.description.seconds, seconds > longestSeconds + 1 {
+            throw FilmRequestError.clipTooLong(path, seconds: seconds, limit: longestSeconds)
+        }
         let reader = try file.frames(.rate(rate))
         var resizing = Resizing(size: size, pool: pool)
         var frames: [FilmFrame] = []
         while let frame = try reader.next() {
             frames.append(try resizing.resized(frame.image))
-            guard Double(frames.count) <= longestSeconds * rate else {
-                throw FilmRequestError.tooLong(
-                    seconds: file.description.seconds ?? longestSeconds + 1,
+            guard Double(frames.count) <= (longestSeconds + 1) * rate else {
+                throw FilmRequestError.clipTooLong(
+                    path,
+                    seconds: Double(frames.count) / rate,
                     limit: longestSeconds
                 )
             }

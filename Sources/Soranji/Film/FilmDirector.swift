@@ -185,6 +185,7 @@ final class FilmDirector {
         receipt.shots.append(
             FilmReceipt.Shot(
                 title: shot.title ?? shot.prompt,
+                prompt: shot.prompt,
                 promptTokens: prompts[index].count,
                 frames: plan.shotFrames[index],
                 startSeconds: Double(framesBefore) / Double(settings.world.framesPerSecond),

@@ -49,6 +49,7 @@ struct FilmLimits {
             }
             let rate = Double(settings.world.framesPerSecond)
             let seconds = shot.seconds ?? request.seconds ?? givenFrames.map { Double($0) / rate } ?? trainedSeconds
+            guard seconds != .infinity else { throw .tooLong(seconds: seconds, limit: Self.longestSeconds) }
             guard seconds.isFinite, seconds >= 1 / rate else {
                 throw .badNumber(
                     "the length of a shot",
@@ -107,9 +108,8 @@ struct FilmLimits {
             guard value.isFinite, range.contains(value) else {
                 throw .badNumber(
                     name,
-                    value: "\(value)",
-                    range:
-                        "from \(FixedPoint.text(range.lowerBound, places: 1)) to \(FixedPoint.text(range.upperBound, places: 1))"
+                    value: Self.text(value),
+                    range: "from \(Self.text(range.lowerBound)) to \(Self.text(range.upperBound))"
                 )
             }
         }
@@ -118,6 +118,11 @@ struct FilmLimits {
         try check("shift", request.shift, 0.1...50)
         if let rate = request.framesPerSecond { try check("frames per second", Double(rate), 1...120) }
         if case .edit(_, let strength) = request.origin { try check("strength", strength, 0...1) }
+    }
+
+    /// Whole numbers without a fraction.
+    private static func text(_ value: Double) -> String {
+        value == value.rounded() && value.magnitude < 1e15 ? "\(Int(value))" : "\(value)"
     }
 
     private func checkCombination(_ request: FilmRequest) throws(FilmRequestError) {

@@ -117,6 +117,7 @@ public struct FilmProgress: Sendable, Equatable {
 public struct FilmReceipt: Sendable, Equatable {
     public struct Shot: Sendable, Equatable {
         public var title: String
+        public var prompt: String
         public var promptTokens: Int
         public var frames: Int
         /// Where it begins, in seconds of the film.

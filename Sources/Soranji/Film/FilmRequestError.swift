@@ -12,6 +12,7 @@ public enum FilmRequestError: HintedError, Equatable {
     case badSize(FilmRequest.Size, unit: Int, smallest: Int, largest: Int)
     case badNumber(String, value: String, range: String)
     case tooLong(seconds: Double, limit: Double)
+    case clipTooLong(String, seconds: Double, limit: Double)
     case badCombination(String)
     case badTransition(String, line: Int)
     case badSeconds(String, line: Int)
@@ -31,6 +32,8 @@ public enum FilmRequestError: HintedError, Equatable {
         case .badNumber(let name, let value, let range): "\(name) is \(value); it must be \(range)"
         case .tooLong(let seconds, let limit):
             "\(seconds < 1e6 ? FixedPoint.duration(seconds) : "\(seconds) s") are too long; at most \(FixedPoint.duration(limit)) are filmed"
+        case .clipTooLong(let path, let seconds, let limit):
+            "'\(path)' has \(FixedPoint.duration(seconds)); clips of at most \(FixedPoint.duration(limit)) are gone on from"
         case .badCombination(let why): why
         case .badTransition(let word, let line):
             "line \(line): '\(word)' is no transition; there are cut, fade and smooth"
@@ -48,7 +51,9 @@ public enum FilmRequestError: HintedError, Equatable {
         case .tooManyShots(_, let limit): "film them in parts of \(limit)"
         case .badSize(let size, let unit, let smallest, let largest):
             "use --size \(Self.near(size.width, unit, smallest, largest))x\(Self.near(size.height, unit, smallest, largest))"
+        case .badNumber: "leave it out for what is usual"
         case .tooLong: "film it in parts, and go on with --extend"
+        case .clipTooLong: "go on from its last part alone, and put both together afterwards"
         default: nil
         }
     }

@@ -1,16 +1,47 @@
-/// A long prompt as shots: by headings where there are any, else by paragraphs.
+/// A long prompt as shots: by headings where there are any, else by its sentences.
 ///
 /// A heading (`# The garden`) begins a shot, and the text below it is its prompt; a heading without text is its own
-/// prompt. Where there are no headings every paragraph is a shot. A line of its own, `cut`, `fade` or `smooth`, says how
+/// prompt. Running text without headings is divided into sentences (``StorySplitter``). A line of its own, `cut`, `fade` or `smooth`, says how
 /// the next shot follows; a length may stand behind it or alone, as `fade 3s`. Text in front of the first heading is no
 /// shot.
 public enum Storyboard {
+    /// A shot, or a paragraph that has yet to be divided.
+    struct Part: Equatable {
+        var prompt: String
+        var title: String?
+        var seconds: Double?
+        /// Nil where the text does not say.
+        var transition: FilmRequest.Transition?
+
+        var shot: FilmRequest.Shot {
+            FilmRequest.Shot(prompt: prompt, title: title, seconds: seconds, transition: transition ?? .cut)
+        }
+    }
+
+    /// The shots of a text, where those without headings are divided without a model: by rules alone.
+    ///
     /// - Parameter name: where the text comes from, for messages.
     /// - Throws: ``FilmRequestError``
-    public static func shots(_ text: String, name: String) throws(FilmRequestError) -> [FilmRequest.Shot] {
+    public static func shots(_ text: String, name: String) throws -> [FilmRequest.Shot] {
+        try shots(text, name: name, splitter: StorySplitter(vocabulary: nil, gain: nil))
+    }
+
+    static func shots(_ text: String, name: String, splitter: StorySplitter) throws -> [FilmRequest.Shot] {
+        let (parts, hasHeadings) = try parts(text, name: name)
+        guard !hasHeadings else { return parts.map(\.shot) }
+        let shots = try splitter.shots(parts)
+        guard !shots.isEmpty else { throw FilmRequestError.noShots(name) }
+        return shots
+    }
+
+    /// Shots under headings, or paragraphs.
+    static func parts(
+        _ text: String,
+        name: String
+    ) throws(FilmRequestError) -> (parts: [Part], hasHeadings: Bool) {
         let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         let hasHeadings = lines.contains { heading($0) != nil }
-        var shots: [FilmRequest.Shot] = []
+        var shots: [Part] = []
         var draft = Draft()
         var isOpen = !hasHeadings
         for (index, line) in lines.enumerated() {
@@ -32,22 +63,20 @@ public enum Storyboard {
         }
         draft.finish(into: &shots)
         guard !shots.isEmpty else { throw .noShots(name) }
-        return shots
+        return (shots, hasHeadings)
     }
 
     private struct Draft {
         var title: String?
         var body: [String] = []
-        var transition = FilmRequest.Transition.cut
+        var transition: FilmRequest.Transition?
         var seconds: Double?
 
-        mutating func finish(into shots: inout [FilmRequest.Shot]) {
+        mutating func finish(into shots: inout [Part]) {
             let prompt = body.isEmpty ? title : body.joined(separator: " ")
             // A direction between two shots waits for the second.
             guard let prompt, !prompt.isEmpty else { return }
-            shots.append(
-                FilmRequest.Shot(prompt: prompt, title: title, seconds: seconds, transition: transition)
-            )
+            shots.append(Part(prompt: prompt, title: title, seconds: seconds, transition: transition))
             self = Draft()
         }
     }
@@ -66,6 +95,8 @@ public enum Storyboard {
         _ words: [Substring],
         line: Int
     ) throws(FilmRequestError) -> (transition: FilmRequest.Transition?, seconds: Double?)? {
+        // Most lines are no directions; a text of one line may have millions of words.
+        guard words.count <= 6 else { return nil }
         let bare = words.map { word in
             String(word.lowercased().filter { !"[]()*_,:".contains($0) })
         }.filter { !$0.isEmpty }

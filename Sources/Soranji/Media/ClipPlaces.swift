@@ -19,13 +19,20 @@ enum ClipPlaces {
     /// Compares placeholders with what images and frames will make, before anything is decoded; sound is compared after,
     /// since containers round its length.
     static func check(_ tokens: [Int32], _ plans: [MediaPlan], _ configuration: MediaConfiguration) throws {
-        let kinds: [(String, Int32, MediaInput.Kind)] = [
-            ("image", configuration.imageToken, .image), ("video", configuration.videoToken, .video),
+        let isWindowed = configuration.rule == .windowed
+        func seen(_ kinds: Set<MediaInput.Kind>) -> Int {
+            plans.filter { kinds.contains($0.input.kind) }.reduce(0) { $0 + ($1.sight?.tokens ?? 0) }
+        }
+        // A recording brings windows along in which nothing is seen, and how many windows there are is known.
+        var kinds: [(String, Int32, Int)] = [
+            ("image", configuration.imageToken, seen([.image])),
+            ("video", configuration.videoToken, seen(isWindowed ? [.video, .audio] : [.video])),
         ]
-        for (name, token, kind) in kinds {
+        if isWindowed, let token = configuration.audioToken {
+            kinds.append(("audio", token, plans.reduce(0) { $0 + ($1.sound?.tokens ?? 0) }))
+        }
+        for (name, token, rows) in kinds {
             let placeholders = tokens.count { $0 == token }
-            let sight = plans.filter { $0.input.kind == kind }.compactMap(\.sight)
-            let rows = sight.reduce(0) { $0 + $1.tokens }
             guard placeholders == rows else {
                 throw MediaUseError.placeholders(
                     StreamError.mismatch(kind: name, placeholders: placeholders, rows: rows).description

@@ -1,4 +1,4 @@
-/// A picture as a list of rectangles and texts, from which a PNG and an SVG file are made alike.
+/// A picture as a list of rectangles, lines and texts, from which a PNG and an SVG file are made alike.
 ///
 /// Units are pixels; y grows downwards.
 struct Drawing {
@@ -8,10 +8,17 @@ struct Drawing {
 
     enum Shape {
         case rectangle(x: Int, y: Int, width: Int, height: Int, Color)
+        /// Through the middles of all points, as thick as a square pen of `width` pixels.
+        case line([Point], width: Int, Color)
         /// `y` is the top of the letters; `size` is a multiple of the pixel font's.
         case text(String, x: Int, y: Int, size: Int, Anchor)
         /// Text that reads upwards; `y` is its middle.
         case upwardText(String, x: Int, y: Int, size: Int)
+    }
+
+    struct Point: Equatable {
+        var x: Int
+        var y: Int
     }
 
     var width: Int
@@ -25,6 +32,10 @@ struct Drawing {
 
     mutating func rectangle(x: Int, y: Int, width: Int, height: Int, _ color: Color) {
         shapes.append(.rectangle(x: x, y: y, width: width, height: height, color))
+    }
+
+    mutating func line(_ points: [Point], width: Int, _ color: Color) {
+        shapes.append(.line(points, width: width, color))
     }
 
     mutating func text(_ text: String, x: Int, y: Int, size: Int = 1, _ anchor: Anchor = .start) {
@@ -48,6 +59,18 @@ extension Drawing {
             switch shape {
             case .rectangle(let x, let y, let width, let height, let color):
                 raster.fill(x: x, y: y, width: width, height: height, color)
+            case .line(let points, let width, let color):
+                for (begin, end) in zip(points, points.dropFirst()) {
+                    Self.eachPoint(from: begin, to: end) { point in
+                        raster.fill(
+                            x: point.x - width / 2,
+                            y: point.y - width / 2,
+                            width: width,
+                            height: width,
+                            color
+                        )
+                    }
+                }
             case .text(let text, let x, let y, let size, let anchor):
                 let width = Self.width(of: text, size: size)
                 let left = anchor == .start ? x : anchor == .middle ? x - width / 2 : x - width
@@ -62,6 +85,21 @@ extension Drawing {
             }
         }
         return raster.png()
+    }
+
+    /// The pixels between two points, both included: one in every column or row, whichever are more.
+    static func eachPoint(from begin: Point, to end: Point, _ body: (Point) -> Void) {
+        let (across, down) = (end.x - begin.x, end.y - begin.y)
+        let steps = max(abs(across), abs(down), 1)
+        for step in 0...steps {
+            let share = Double(step) / Double(steps)
+            body(
+                Point(
+                    x: begin.x + Int((Double(across) * share).rounded()),
+                    y: begin.y + Int((Double(down) * share).rounded())
+                )
+            )
+        }
     }
 
     private static func eachPixel(of text: String, size: Int, _ body: (Int, Int) -> Void) {
@@ -91,6 +129,12 @@ extension Drawing {
                 lines.append(
                     "<rect x=\"\(x)\" y=\"\(y)\" width=\"\(width)\" height=\"\(height)\" "
                         + "fill=\"\(color.hexadecimal)\"/>"
+                )
+            case .line(let points, let width, let color):
+                let places = points.map { "\($0.x),\($0.y)" }.joined(separator: " ")
+                lines.append(
+                    "<polyline points=\"\(places)\" fill=\"none\" stroke=\"\(color.hexadecimal)\" "
+                        + "stroke-width=\"\(width)\" shape-rendering=\"auto\"/>"
                 )
             case .text(let text, let x, let y, let size, let anchor):
                 lines.append(

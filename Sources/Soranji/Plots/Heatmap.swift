@@ -54,19 +54,8 @@ public struct Heatmap: Sendable {
         minimum = counts.min() ?? 0
     }
 
-    public enum Format: String, Sendable, CaseIterable {
-        case png, svg
-
-        /// The format that a path's extension names; nil for others.
-        public init?(path: String) {
-            let name = path.split(separator: "/").last ?? ""
-            guard let dot = name.lastIndex(of: ".") else { return nil }
-            self.init(rawValue: name[name.index(after: dot)...].lowercased())
-        }
-    }
-
     /// The picture as the bytes of a file.
-    public func encoded(as format: Format) -> [UInt8] {
+    public func encoded(as format: PlotFormat) -> [UInt8] {
         let drawing = drawing()
         switch format {
         case .png: return drawing.png()
@@ -75,7 +64,7 @@ public struct Heatmap: Sendable {
     }
 
     /// Writes the picture; the file appears complete or not at all.
-    public func write(to path: String, as format: Format) throws(SystemError) {
+    public func write(to path: String, as format: PlotFormat) throws(SystemError) {
         try AtomicFile.write(encoded(as: format), to: path)
     }
 }

@@ -63,15 +63,17 @@ extension Raster {
         }
         let isIndexed = !palette.isEmpty
         var scanlines: [UInt8] = []
+        var above = [UInt8](repeating: 0, count: width * 3)
         for row in 0..<height {
-            // Each row begins with its filter: none.
-            scanlines.append(0)
-            for pixel in pixels[(row * width)..<((row + 1) * width)] {
-                if isIndexed {
-                    scanlines.append(indices[pixel] ?? 0)
-                } else {
-                    scanlines += [pixel.red, pixel.green, pixel.blue]
-                }
+            let line = pixels[(row * width)..<((row + 1) * width)]
+            if isIndexed {
+                // Each row begins with its filter: none.
+                scanlines.append(0)
+                scanlines += line.map { indices[$0] ?? 0 }
+            } else {
+                let bytes = line.flatMap { [$0.red, $0.green, $0.blue] }
+                Self.appendFiltered(bytes, above: above, to: &scanlines)
+                above = bytes
             }
         }
         var file: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
@@ -81,6 +83,19 @@ extension Raster {
         file += Self.chunk("IDAT", Deflate.zlib(scanlines))
         file += Self.chunk("IEND", [])
         return file
+    }
+
+    /// Appends a row of true colour as differences from its left neighbours or from the row above, whichever are smaller: rows of
+    /// enlarged pictures are mostly zeros then.
+    private static func appendFiltered(_ row: [UInt8], above: [UInt8], to scanlines: inout [UInt8]) {
+        let fromLeft = row.indices.map { row[$0] &- ($0 < 3 ? 0 : row[$0 - 3]) }
+        let fromAbove = row.indices.map { row[$0] &- above[$0] }
+        func size(_ differences: [UInt8]) -> Int {
+            differences.reduce(0) { $0 + Int(Int8(bitPattern: $1).magnitude) }
+        }
+        let isFromLeft = size(fromLeft) < size(fromAbove)
+        scanlines.append(isFromLeft ? 1 : 2)
+        scanlines += isFromLeft ? fromLeft : fromAbove
     }
 
     private static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {

@@ -53,11 +53,12 @@ public struct SceneMeaning: Sendable, Equatable {
 
 /// The words of a model's world: `dims` of the bundle's `model.json`.
 public struct SceneVocabulary: Sendable {
-    private struct Phrase: Sendable {
-        enum Kind {
-            case thing, motion, background
-        }
+    /// What a word of the world stands for.
+    enum Kind: Sendable {
+        case thing, motion, background
+    }
 
+    private struct Phrase: Sendable {
         var words: [Substring]
         var kind: Kind
         var name: String
@@ -65,6 +66,8 @@ public struct SceneVocabulary: Sendable {
 
     /// Longer ones first, so that "moves up and down" is not "moves up".
     private let phrases: [Phrase]
+    /// How each background is said, as "at night".
+    private let backgroundPhrases: [String: String]
     private static let maximumBytes = 16_000_000
 
     /// - Throws: ``RetellingError/noVocabulary(_:)`` when the bundle's model knows no world.
@@ -79,7 +82,7 @@ public struct SceneVocabulary: Sendable {
     init(dims: JSON, name: String = "dims") throws {
         func words(_ text: String) -> [Substring] { Self.words(text) }
         func texts(_ value: JSON?) -> [String] { (value?.arrayValue ?? []).compactMap(\.stringValue) }
-        func named(_ key: String, _ kind: Phrase.Kind) -> [Phrase] {
+        func named(_ key: String, _ kind: Kind) -> [Phrase] {
             (dims[key]?.objectValue?.members ?? []).flatMap { member in
                 texts(member.value).map { Phrase(words: words($0), kind: kind, name: member.key) }
             }
@@ -90,6 +93,12 @@ public struct SceneVocabulary: Sendable {
             named("background_phrases", .background)
             + texts(dims["backgrounds"]).map { Phrase(words: words($0), kind: .background, name: $0) }
         guard !things.isEmpty, !motions.isEmpty, !backgrounds.isEmpty else { throw RetellingError.noVocabulary(name) }
+        backgroundPhrases = Dictionary(
+            (dims["background_phrases"]?.objectValue?.members ?? []).compactMap { member in
+                texts(member.value).first.map { (member.key, $0) }
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
         phrases = (things + motions + backgrounds).filter { !$0.words.isEmpty }
             .sorted { $0.words.count > $1.words.count }
     }
@@ -99,25 +108,37 @@ public struct SceneVocabulary: Sendable {
         text.lowercased().split { !($0.isLetter || $0.isNumber) }
     }
 
-    /// Reads a description: things in their order, what follows each as its motion, and the background that is named last.
-    public func meaning(of text: String) -> SceneMeaning {
+    /// How a background is said, as "at night".
+    func phrase(background: String) -> String? { backgroundPhrases[background] }
+
+    /// The world's words in a text, in their order.
+    func mentions(in text: String) -> [(kind: Kind, name: String)] {
         let words = Self.words(text)
-        var meaning = SceneMeaning(actors: [], background: nil)
+        var mentions: [(kind: Kind, name: String)] = []
         var index = 0
         while index < words.count {
             guard let phrase = phrases.first(where: { words[index...].starts(with: $0.words) }) else {
                 index += 1
                 continue
             }
-            switch phrase.kind {
-            case .thing: meaning.actors.append(.init(thing: phrase.name))
+            mentions.append((phrase.kind, phrase.name))
+            index += phrase.words.count
+        }
+        return mentions
+    }
+
+    /// Reads a description: things in their order, what follows each as its motion, and the background that is named last.
+    public func meaning(of text: String) -> SceneMeaning {
+        var meaning = SceneMeaning(actors: [], background: nil)
+        for mention in mentions(in: text) {
+            switch mention.kind {
+            case .thing: meaning.actors.append(.init(thing: mention.name))
             case .motion:
                 if let last = meaning.actors.indices.last, meaning.actors[last].motion == nil {
-                    meaning.actors[last].motion = phrase.name
+                    meaning.actors[last].motion = mention.name
                 }
-            case .background: meaning.background = phrase.name
+            case .background: meaning.background = mention.name
             }
-            index += phrase.words.count
         }
         return meaning
     }

@@ -20,23 +20,37 @@ struct FilmFlags: ParsableArguments {
 
     @Option(
         name: [.customShort("s"), .long],
+        parsing: .unconditional,
         help: ArgumentHelp("Length of a shot. (default: what the model was trained with)", valueName: "seconds")
     )
     var seconds: Double?
 
-    @Option(help: ArgumentHelp("Frames per second; frames are repeated, none are made up.", valueName: "rate"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Frames per second; frames are repeated, none are made up.", valueName: "rate")
+    )
     var fps: Int?
 
-    @Option(help: ArgumentHelp("The same seed gives the same film.", valueName: "number"))
-    var seed: UInt64 = 0
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The same seed gives the same film; -1 is another one in every run.", valueName: "number"),
+        transform: Seed.parse
+    )
+    var seed: Seed = .number(0)
 
-    @Option(help: ArgumentHelp("Steps from noise to picture.", valueName: "count"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Steps from noise to picture.", valueName: "count"))
     var steps: Int = 12
 
-    @Option(help: ArgumentHelp("How closely it follows the prompt; 1 is faster and looser.", valueName: "factor"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How closely it follows the prompt; 1 is faster and looser.", valueName: "factor")
+    )
     var guidance: Double = 2.5
 
-    @Option(help: ArgumentHelp("Above 1: more of the steps while there is much noise.", valueName: "factor"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Above 1: more of the steps while there is much noise.", valueName: "factor")
+    )
     var shift: Double = 3
 
     @Option(help: ArgumentHelp("How steps follow each other.", valueName: "name"))
@@ -53,7 +67,7 @@ struct FilmFlags: ParsableArguments {
         request.size = size
         request.seconds = seconds
         request.framesPerSecond = fps
-        request.seed = seed
+        request.seed = seed.value()
         request.steps = steps
         request.guidance = guidance
         request.shift = shift
@@ -95,13 +109,19 @@ struct OriginFlags: ParsableArguments {
     @Option(help: ArgumentHelp("Film this clip anew, after the prompt.", valueName: "clip"), completion: .file())
     var edit: String?
 
-    @Option(help: ArgumentHelp("With --edit: 0 leaves the clip as it is, 1 keeps nothing.", valueName: "share"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("With --edit: 0 leaves the clip as it is, 1 keeps nothing.", valueName: "share")
+    )
     var strength: Double?
 
     func validate() throws {
         let given = [image != nil, extend != nil, !join.isEmpty, edit != nil].count { $0 }
         if given > 1 { throw ValidationError("--image, --extend, --join and --edit do not go together.") }
         if !join.isEmpty, join.count != 2 { throw ValidationError("--join needs two clips, not \(join.count).") }
+        if ([image, extend, edit].compactMap { $0 } + join).contains(where: \.isEmpty) {
+            throw ValidationError("The name of a clip or picture is empty.")
+        }
         if before, extend == nil { throw ValidationError("--before needs --extend.") }
         if strength != nil, edit == nil { throw ValidationError("--strength needs --edit.") }
     }

@@ -133,6 +133,7 @@ struct AskCommand: ParsableCommand {
             lines.append(notes.limit(sampling.maxTokens.tokens, contextTokens: runtime.contextTokens))
         }
         if answer.reason == .cancelled { lines.append(style.yellow("Stopped.")) }
+        if runtime.knowsOneWorld { lines += notes.doubt(below: Runtime.leastCertainty) }
         if sources { lines += notes.sources() + notes.moments() }
         if verbose { lines += choice.lines(style: style) + MediaReceiptText(answer.media, style: style).lines }
         if stats { lines += notes.statistics(runtime) }

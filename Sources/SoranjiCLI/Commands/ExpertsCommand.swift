@@ -131,13 +131,13 @@ struct ExpertsCommand: ParsableCommand {
         var log = false
 
         func validate() throws {
-            guard Heatmap.Format(path: output) != nil else {
+            guard PlotFormat(path: output) != nil else {
                 throw ValidationError("--output must end in .png or .svg, unlike '\(output)'.")
             }
         }
 
         func run() throws {
-            guard let format = Heatmap.Format(path: output) else { return }
+            guard let format = PlotFormat(path: output) else { return }
             let (usage, model, pools) = try selection.usage()
             let modality = selection.modality?.rawValue
             let counts = (0..<usage.layerCount).map { layer in

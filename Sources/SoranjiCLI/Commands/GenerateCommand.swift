@@ -8,8 +8,9 @@ struct GenerateCommand: ParsableCommand {
         abstract: "Film a clip, with sound, from a prompt, a storyboard, a picture or another clip.",
         discussion: """
             The kind of file follows its name: mp4, webm, gif; png is a single picture, a name without ending a folder of \
-            frames. A storyboard is text with a heading (# The garden) or a paragraph for each shot; lines of their own, \
-            cut, fade or smooth, say how the next shot follows, as in 'fade 3s'. The same seed gives the same bytes.
+            frames. A storyboard is text with a heading (# The garden) for each shot; a text without headings is divided into \
+            its sentences, and the model says which of them go on with the scene before. Lines of their own, cut, fade or \
+            smooth, say how the next shot follows, as in 'fade 3s'. The same seed gives the same bytes.
 
             Examples:
               soranji generate "a cat rises at night" -o cat.mp4
@@ -38,7 +39,7 @@ struct GenerateCommand: ParsableCommand {
     var contactSheet: String?
 
     @Option(
-        help: ArgumentHelp("A storyboard or a text: one shot a heading, or a paragraph.", valueName: "file"),
+        help: ArgumentHelp("A storyboard or a text: one shot a heading, or a sentence.", valueName: "file"),
         completion: .file()
     )
     var promptFile: String?
@@ -64,6 +65,11 @@ struct GenerateCommand: ParsableCommand {
         if let output, FilmWriter.Kind(path: output) == nil {
             throw ValidationError("'\(output)' has an ending that is not known; use .mp4, .webm, .gif or .png.")
         }
+        if let frames, frames.isEmpty { throw ValidationError("--frames needs a folder.") }
+        let names = [output, frames, contactSheet].compactMap { $0 }
+        if Set(names).count < names.count {
+            throw ValidationError("-o, --frames and --contact-sheet need names of their own.")
+        }
         if let contactSheet, FilmWriter.Kind(path: contactSheet) != .picture {
             throw ValidationError("--contact-sheet is a picture; its name must end in .png.")
         }
@@ -75,7 +81,8 @@ struct GenerateCommand: ParsableCommand {
     }
 
     func run() throws {
-        var request = try film.request(shots: shots())
+        let text = try promptText()
+        var request = film.request(shots: [FilmRequest.Shot(prompt: text)])
         request.origin = try origin.origin
         request.isStill = output.map { FilmWriter.Kind(path: $0) == .picture } ?? false
         let progress = ProgressBar()
@@ -87,6 +94,13 @@ struct GenerateCommand: ParsableCommand {
             for warning in warnings where told.insert(warning).inserted {
                 progress.clear()
                 Terminal.standardError.writeLine("warning: \(warning)")
+            }
+        }
+        if let promptFile {
+            request.shots = try Interrupt.watch {
+                try studio.shots(text, name: promptFile) {
+                    if Interrupt.isRequested { throw Failure("stopped by Ctrl-C; nothing was written") }
+                }
             }
         }
         warn(try studio.check(request))
@@ -108,6 +122,7 @@ struct GenerateCommand: ParsableCommand {
             Terminal.standardOutput.writeLine(report.text(indented: true))
         } else {
             for receipt in receipts { Terminal.standardError.writeLine(receipt.text) }
+            for line in receipts.first?.shotLines ?? [] { Terminal.standardError.writeLine(line) }
         }
     }
 
@@ -164,12 +179,10 @@ struct GenerateCommand: ParsableCommand {
         )
     }
 
-    private func shots() throws -> [FilmRequest.Shot] {
-        if let promptFile {
-            let text = try DocumentReader().read(promptFile).text
-            return try Storyboard.shots(text, name: promptFile)
-        }
+    /// A prompt, or a story that is to be divided.
+    private func promptText() throws -> String {
+        if let promptFile { return try DocumentReader().read(promptFile).text }
         let text = prompt == ["-"] ? try DocumentReader().read("-").text : prompt.joined(separator: " ")
-        return [FilmRequest.Shot(prompt: text.trimmingWhitespace)]
+        return text.trimmingWhitespace
     }
 }

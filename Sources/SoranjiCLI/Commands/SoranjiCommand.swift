@@ -16,10 +16,9 @@ struct SoranjiCommand: ParsableCommand {
             """,
         version: SoranjiVersion.current,
         subcommands: [
-            AskCommand.self, ChatCommand.self, GenerateCommand.self, TokenizeCommand.self, InspectCommand.self,
-            ImportCommand.self, ModelsCommand.self,
-            ExpertsCommand.self, MediaCommand.self, ScoreCommand.self, TranscribeCommand.self, BenchCommand.self,
-            EvalCommand.self,
+            AskCommand.self, ChatCommand.self, GenerateCommand.self, RetellCommand.self, TokenizeCommand.self,
+            InspectCommand.self, ImportCommand.self, ModelsCommand.self, ExpertsCommand.self, MediaCommand.self,
+            ScoreCommand.self, TranscribeCommand.self, BenchCommand.self, EvalCommand.self,
         ]
     )
 }

@@ -29,6 +29,7 @@ struct AnswerReport {
         if !answer.media.entries.isEmpty {
             object["media"] = answer.media.json
             object["moments"] = .array(answer.moments.map(moment))
+            object["certainty"] = figures.certainty.map { .number($0) } ?? .null
         }
         if let sampling { object["sampling"] = sampling.json }
         if includingExperts { object["experts"] = runtime.expertUsage?.json ?? .null }
@@ -77,6 +78,16 @@ struct AnswerNotes {
     var answer: Answer
     var documents: [Document]
     var style: Style
+
+    /// Where an answer about media may be a guess.
+    func doubt(below least: Double) -> [String] {
+        guard let certainty = answer.statistics.certainty, certainty < least else { return [] }
+        return [
+            style.yellow(
+                "The model is not sure of this (\(FixedPoint.text(100 * certainty, places: 0))%): the file may not be of its world."
+            )
+        ]
+    }
 
     /// Where the answer comes from: the passages that it attended to most.
     func sources() -> [String] {

@@ -18,6 +18,15 @@ struct FilmReport {
             + "\(receipt.frames) frame\(receipt.frames == 1 ? "" : "s")\(shots), seed \(receipt.seed), in \(FixedPoint.duration(seconds))"
     }
 
+    /// A line for each shot of several: when it begins, how it follows, and what it was filmed from.
+    var shotLines: [String] {
+        guard receipt.shots.count > 1 else { return [] }
+        return TextTable.lines(
+            receipt.shots.map { ["  " + FixedPoint.duration($0.startSeconds), $0.transition.rawValue, $0.prompt] },
+            rightAligned: [0]
+        )
+    }
+
     static func json(_ reports: [FilmReport], contactSheet: String?) -> JSON {
         [
             "films": .array(reports.map(\.json)),
@@ -41,6 +50,7 @@ struct FilmReport {
                 receipt.shots.map { shot in
                     [
                         "title": .string(shot.title),
+                        "prompt": .string(shot.prompt),
                         "transition": .string(shot.transition.rawValue),
                         "start_seconds": .number(shot.startSeconds),
                         "frames": .integer(Int64(shot.frames)),

@@ -123,7 +123,10 @@ struct DefaultModelTests {
             #expect(next.statistics.cachedTokens >= answer.statistics.promptTokens)
         }
         #expect(answers[0] == answers[1])
-        try others(Runtime(bundleFolder: bundle))
+        let runtime = try Runtime(bundleFolder: bundle)
+        try others(runtime)
+        try scores(runtime)
+        try refusals(runtime)
     }
 
     /// Pictures, recordings, clips without their sound, and clips by another rate.
@@ -167,6 +170,69 @@ struct DefaultModelTests {
         #expect(few.frameTimes.count == 2 && few.videoTokens == 4)
         for name in ["long.mkv", "variable-rate.mp4", "moving.gif", "rotated-90.mp4", "late-sound.mkv"] {
             #expect(try receipt(.video, name).videoTokens % 4 == 0)
+        }
+    }
+
+    /// Placeholders among ids that a user gave are filled with windows of sight and of sound.
+    private func scores(_ runtime: Runtime) throws {
+        let clips = (MediaModel.clip as NSString).deletingLastPathComponent
+        let windows = try #require(runtime.decoder.configuration.media?.windows)
+        func tokens(_ sight: Int32, _ seen: Int, _ heard: Int) -> [Int32] {
+            let rows = Array(repeating: sight, count: seen * windows.videoRows)
+            return [1] + rows + Array(repeating: 16, count: heard * windows.audioRows) + [5, 6, 7]
+        }
+        for (kind, name, sight) in [
+            (MediaInput.Kind.video, "clip.mp4", Int32(15)), (.audio, "tone.wav", 15), (.image, "alpha.png", 14),
+        ] {
+            let input = MediaInput(kind, path: clips + "/" + name)
+            let rows = try runtime.mediaReceipt([input]).tokens
+            let count = rows / (windows.videoRows + windows.audioRows)
+            let score = try runtime.score(tokens: tokens(sight, count, count), media: [input])
+            #expect(score.scoredTokens == 3 && score.media.tokens == rows)
+            for (seen, heard) in [(count + 1, count), (count, count + 1), (0, count)] {
+                #expect(throws: MediaUseError.self) {
+                    try runtime.score(tokens: tokens(sight, seen, heard), media: [input])
+                }
+            }
+        }
+        // A clip whose tokens have no place for its sound is looked at alone.
+        let clip = MediaInput(.video, path: MediaModel.clip)
+        let mute = try runtime.score(tokens: tokens(15, 2, 0), media: [clip])
+        #expect(mute.media.entries.first?.notes.contains { $0.contains("no place for it") } == true)
+    }
+
+    /// What cannot fit is refused with the flags that make it fit: silence has as many rows as sound.
+    private func refusals(_ runtime: Runtime) throws {
+        func refusal(_ answerTokens: Int, _ options: MediaOptions = MediaOptions()) throws -> MediaUseError? {
+            let conversation = Conversation(runtime: runtime)
+            conversation.mediaOptions = options
+            conversation.add(MediaInput(.video, path: MediaModel.clip))
+            do {
+                _ = try conversation.ask("What?", maximumTokens: answerTokens) { _ in throw CancellationError() }
+            } catch let error as MediaUseError {
+                return error
+            } catch is CancellationError {}
+            return nil
+        }
+        let context = runtime.contextTokens
+        guard case .tooLong(let prompt, _, _, _, _) = try refusal(context) else {
+            Issue.record("it fits")
+            return
+        }
+        // Two windows of four and three rows.
+        let text = prompt - 14
+        for (room, hint, frames, usesSound) in [
+            (13, "use --frames 4", 4, true), (12, "use --frames 4 --no-sound", 4, false),
+            (7, "use --frames 4 --no-sound", 4, false), (6, nil, 0, true),
+        ] as [(Int, String?, Int, Bool)] {
+            let answer = context - text - room
+            let error = try #require(try refusal(answer))
+            #expect(error.hint == hint, "\(room)")
+            guard hint != nil else { continue }
+            var options = MediaOptions()
+            options.frameCount = frames
+            options.usesSound = usesSound
+            #expect(try refusal(answer, options) == nil, "\(room)")
         }
     }
 }

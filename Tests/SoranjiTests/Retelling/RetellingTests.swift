@@ -54,7 +54,7 @@ struct RetellingTests {
             clip: "first",
             rounds: 2,
             vocabulary: vocabulary(),
-            describe: { clips[$0] ?? "" },
+            describe: { clip, _ in .init(text: clips[clip] ?? "") },
             film: { description, round in
                 #expect(description == (round == 1 ? clips["first"] : told[0]))
                 clips["clip\(round)"] = told[round - 1]
@@ -73,19 +73,56 @@ struct RetellingTests {
                 ["1", "100%", "50%", "100%"], ["2", "50%", "0%", "0%"],
             ]
         )
-        #expect(retelling.json.arrayValue?[2]["things"] == .number(0.5))
+        #expect(retelling.json(keepsClips: true).arrayValue?[2]["things"] == .number(0.5))
+        #expect(retelling.json(keepsClips: true).arrayValue?[2]["clip"] == .string("clip2"))
+        #expect(retelling.json(keepsClips: false).arrayValue?.map { $0["clip"] == .null } == [false, true, true])
+        #expect(retelling.hasMeaning)
         #expect(!Retelling.plot([retelling, retelling]).encoded(as: .png).isEmpty)
         #expect(Retelling.means([]).isEmpty)
+        #expect(
+            Retelling.plot([retelling]).series.map(\.values) == [[100, 100, 50], [100, 50, 0], [100, 100, 0]]
+        )
         for rounds in [0, -1, 1001] {
             #expect(throws: RetellingError.tooManyRounds(rounds)) {
                 try Retelling(
                     clip: "first",
                     rounds: rounds,
                     vocabulary: vocabulary(),
-                    describe: { $0 },
+                    describe: { clip, _ in .init(text: clip) },
                     film: { text, _ in text }
                 )
             }
         }
+    }
+
+    /// A description that says nothing ends a retelling, and has kept nothing of what was said before.
+    @Test func silenceEndsARetelling() throws {
+        let retelling = try Retelling(
+            clip: "first",
+            rounds: 3,
+            vocabulary: vocabulary(),
+            describe: { _, round in .init(text: round == 0 ? "A crab rises at night." : " ", certainty: 0.5) },
+            film: { _, round in "clip\(round)" }
+        )
+        #expect(retelling.rounds.map(\.clip) == ["first", "clip1"])
+        #expect(retelling.rounds.map(\.certainty) == [0.5, 0.5])
+        let whole = try Retelling(
+            clip: "second",
+            rounds: 3,
+            vocabulary: vocabulary(),
+            describe: { _, _ in .init(text: "A heart rises.") },
+            film: { _, round in "clip\(round)" }
+        )
+        #expect(Retelling.means([retelling, whole]) == [[1, 1, 1], [0.5, 0.5, 0], [0.5, 0.5, 0], [0.5, 0.5, 0]])
+        let nothing = try Retelling(
+            clip: "third",
+            rounds: 1,
+            vocabulary: vocabulary(),
+            describe: { _, _ in .init(text: "Scrabble.") },
+            film: { _, _ in "clip" }
+        )
+        #expect(!nothing.hasMeaning)
+        #expect(Retelling.means([nothing]) == [[nil, nil, nil], [nil, nil, nil]])
+        #expect(Retelling.table([nothing]).last == ["1", "-", "-", "-"])
     }
 }
