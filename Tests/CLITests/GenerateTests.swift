@@ -59,6 +59,33 @@ struct GenerateTests {
         #expect(longer["films"]?.arrayValue?.first?["frames"]?.intValue == 14)
     }
 
+    /// Running text is divided by the model, and reports say what each shot was filmed from.
+    @Test(.enabled(if: model != nil, "needs SORANJI_TEST_MODEL"))
+    func filmsRunningText() throws {
+        let program = try Program()
+        let model = try #require(Self.model)
+        let story = program.folder + "/story.txt"
+        let text =
+            "A dog falls in the snow. It then spins. Far away, a rocket rises in the sky.\n\nfade 1s\n\nThe sea is calm."
+        try AtomicFile.write(Array(text.utf8), to: story)
+        let common = [
+            "generate", "-m", model, "--decoder", try decoder(program), "--steps", "1", "--prompt-file", story,
+        ]
+        let report = try program.json(common + ["-o", program.folder + "/a.mp4", "--json"])
+        let shots = try #require(report["films"]?.arrayValue?.first?["shots"]?.arrayValue)
+        #expect(
+            shots.map { $0["prompt"]?.stringValue } == [
+                "A dog falls in the snow.", "A dog falls in the snow. It then spins.",
+                "Far away, a rocket rises in the sky.", "The sea is calm.",
+            ]
+        )
+        #expect(shots.map { $0["title"]?.stringValue }[1] == "It then spins.")
+        #expect(shots.map { $0["transition"]?.stringValue } == ["cut", "smooth", "cut", "fade"])
+        let told = try program.run(common + ["-o", program.folder + "/b.mp4"])
+        #expect(told.status == 0 && told.errors.contains("4 shots") && told.errors.contains("smooth  A dog falls"))
+        #expect(try bytes(program.folder + "/a.mp4") == bytes(program.folder + "/b.mp4"))
+    }
+
     @Test(.enabled(if: model != nil, "needs SORANJI_TEST_MODEL"))
     func variantsGetNumbersAndFailuresLeaveNothing() throws {
         let program = try Program()
@@ -76,7 +103,10 @@ struct GenerateTests {
             (["a cat", "-o", output, "--size", "1000000x64"], "1000000x64 cannot be filmed"),
             (["a cat", "-o", output, "--size", "33x32"], "hint: use --size 32x32"),
             (["a cat", "-o", output, "--seconds", "1e9"], "are too long; at most 10:00"),
-            (["a cat", "-o", output, "--seconds=-1"], "the length of a shot is -1.0 s"),
+            (["a cat", "-o", output, "--seconds", "-1"], "the length of a shot is -1.0 s"),
+            (["a cat", "-o", output, "--seconds", "inf"], "are too long; at most 10:00"),
+            (["a cat", "-o", output, "--steps", "-1"], "the number of steps is -1; it must be from 1 to 1000"),
+            (["a cat", "-o", output, "--guidance", "nan"], "guidance is nan; it must be from 0 to 50"),
             (["a cat", "-o", "/nonexistent/out.mp4"], "error: /nonexistent/out.mp4: cannot create"),
             (["a cat", "-o", output, "--extend", "/nonexistent.mp4"], "error: /nonexistent.mp4: cannot open"),
             (["a cat", "-o", output, "--edit", #filePath], "not a clip, recording or picture"),
@@ -84,6 +114,19 @@ struct GenerateTests {
             let result = try program.run(common + arguments)
             #expect(result.status == 1 && result.errors.contains(message), "\(arguments): \(result.errors)")
         }
+        for arguments in [
+            ["a cat", "-o", output, "--frames", output], ["a cat", "--frames", ""],
+            ["a cat", "-o", output, "--extend", ""],
+            ["a cat", "-o", output, "--seed", "-2"], ["a cat", "-o", "cat.png", "--contact-sheet", "cat.png"],
+        ] {
+            let result = try program.run(common + arguments)
+            #expect(result.status == 2, "\(arguments): \(result.errors)")
+        }
+        // A long text without headings is refused before the model reads it.
+        let story = program.folder + "/long.txt"
+        try AtomicFile.write(Array(String(repeating: "A cat rises. ", count: 200_000).utf8), to: story)
+        let long = try program.run(common + ["--prompt-file", story, "-o", output])
+        #expect(long.status == 1 && long.errors.contains("200000 shots; at most 200 are filmed"), "\(long.errors)")
         let large = try program.run(common + ["-", "-o", output], input: String(repeating: "cat ", count: 2_500_000))
         #expect(large.status == 1 && large.errors.contains("the prompt has 9.5 MiB"))
         #expect(access(output, F_OK) != 0)

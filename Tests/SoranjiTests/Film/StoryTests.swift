@@ -97,6 +97,15 @@ struct StoryTests {
         #expect(shots.map(\.prompt) == ["A cat rises at night.", "Far away, stars twinkle.", "A whale spins."])
         #expect(shots[0].title == "A cat rises at night. Nobody sees it.")
         #expect(shots.allSatisfy { $0.transition == .cut })
+        // Where most sentences say nothing of the world, every one of them is filmed.
+        let foreign = try self.shots(
+            "A train leaves at night. It crosses a bridge. Smoke rises. A girl waves. He sleeps."
+        ) {
+            _,
+            _ in 2
+        }
+        #expect(foreign.count == 5)
+        #expect(foreign[1].prompt == "A train leaves at night. It crosses a bridge.")
         struct Stop: Error {}
         #expect(throws: Stop.self) { try self.shots("One. Two.") { _, _ in throw Stop() } }
     }
