@@ -19,7 +19,7 @@ struct SoranjiCommand: ParsableCommand {
             AskCommand.self, ChatCommand.self, GenerateCommand.self, TokenizeCommand.self, InspectCommand.self,
             ImportCommand.self, ModelsCommand.self,
             ExpertsCommand.self, MediaCommand.self, ScoreCommand.self, TranscribeCommand.self, BenchCommand.self,
-            EvalCommand.self,
+            EvalCommand.self, PlanCommand.self, BookCommand.self,
         ]
     )
 }
