@@ -130,8 +130,9 @@ public final class Conversation {
     ///   - onMedia: called before each file is decoded and encoded.
     ///   - onText: called with each piece of the answer as it is there; return false to stop.
     /// - Throws: ``RuntimeError/promptTooLong(promptTokens:answerTokens:contextTokens:trainedTokens:)``, or
-    ///   ``MediaUseError/tooLong(promptTokens:answerTokens:contextTokens:receipt:fit:)``, before any work when it does not
-    ///   fit: a prompt is never cut. The conversation is then as it was.
+    ///   ``MediaUseError/tooLong(promptTokens:answerTokens:contextTokens:receipt:fit:)``, or ``MemoryRefusal`` where its
+    ///   pages would not fit into memory, before any work when it does not fit: a prompt is never cut. The conversation is
+    ///   then as it was.
     public func ask(
         _ question: String,
         maximumTokens: Int? = 512,
@@ -164,6 +165,8 @@ public final class Conversation {
             )
         }
         adoptPrefix(of: prompt.content)
+        // Pages grow with the answer: of an unlimited one only the beginning is sure to come.
+        try runtime.checkMemory(tokens: prompt.count + (maximumTokens ?? 512), heldTokens: table.count)
 
         var detokenizer = StreamingDetokenizer(tokenizer)
         var scanner = StopScanner(stopTexts)

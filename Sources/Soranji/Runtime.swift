@@ -20,6 +20,8 @@ public final class Runtime {
         public var contextTokens: Int?
         /// Element type of cached keys and values.
         public var cacheElement = CacheElement.f16
+        /// Bytes of memory that may be used; nil: what is free when a context is asked for.
+        public var memoryBytes: Int?
 
         public init() {}
     }
@@ -41,6 +43,8 @@ public final class Runtime {
     let template: ChatTemplate?
     /// Longest context of this run in tokens.
     public let contextTokens: Int
+    /// Bytes of memory that may be used; nil: what is free.
+    public let memoryBytes: Int?
     /// What the model was trained for.
     public var trainedContextTokens: Int { decoder.configuration.contextLength }
 
@@ -49,6 +53,7 @@ public final class Runtime {
     /// - Throws: an error that names the file and what is wrong with it.
     public init(bundleFolder: String, options: Options = Options()) throws {
         self.bundleFolder = bundleFolder
+        memoryBytes = options.memoryBytes
         bundle = try ModelFiles.Bundle(path: bundleFolder)
         architecture = bundle.architecture
         guard architecture != WhisperConfiguration.architecture else {

@@ -127,7 +127,10 @@ package final class Evaluation {
                 let work = work(cases)
                 let total = doneTokens + work * (groups.count - index)
                 try run(cases, group.haystack, done) { read in
-                    try onProgress(Progress(task: task, doneTokens: doneTokens + read, totalTokens: total))
+                    // Answers of earlier turns are read again with the next question and are not part of the estimate.
+                    try onProgress(
+                        Progress(task: task, doneTokens: min(doneTokens + read, total), totalTokens: total)
+                    )
                 } onRecord: {
                     try onRecord($0)
                 }
@@ -165,6 +168,9 @@ package final class Evaluation {
     ) throws {
         var base = runtime.makePageTable()
         var read = 0
+        // The longest case holds all there is at one time.
+        let longest = cases.map(\.identity.lengthTokens).max() ?? 0
+        try runtime.checkMemory(tokens: longest, heldTokens: 0)
         for item in cases {
             let context = item.contextTokens(haystack)
             let shared = min(item.sharedTokens, context.count) / runner.chunkTokens * runner.chunkTokens

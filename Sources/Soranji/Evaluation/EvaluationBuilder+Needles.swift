@@ -70,7 +70,14 @@ extension EvaluationBuilder {
                 needles: [
                     (depth ?? 0.5, encoder.tokens(" The pass key is \(key). Remember it. \(key) is the pass key."))
                 ],
-                questions: [question("What is the pass key?", answer: "The pass key is", [key], task)]
+                questions: [
+                    question(
+                        "Which number is the pass key in the text above?",
+                        answer: "The pass key is",
+                        [key],
+                        task
+                    )
+                ]
             )
         }
         let counts: (names: Int, values: Int) =

@@ -112,24 +112,40 @@ extension EvaluationBuilder {
         room: Int,
         _ random: inout EvaluationRandom
     ) -> [Int32]? {
-        /// Numbers get longer as the list does.
-        func size(_ word: String, at number: Int) -> Int { encoder.tokens(" \(number). \(word)").count }
+        // Numbers get longer as the list does: what a number of some digits takes is looked at once.
+        let numberSizes = (0..<19).map { digits in
+            encoder.tokens(" 1" + String(repeating: "0", count: digits) + ".").count
+        }
+        func size(ofNumbersUpTo count: Int) -> Int {
+            var sum = 0
+            var first = 1
+            for tokens in numberSizes where first <= count {
+                let next = first.multipliedReportingOverflow(by: 10)
+                sum += (min(count, next.overflow ? count : next.partialValue - 1) - first + 1) * tokens
+                guard !next.overflow else { break }
+                first = next.partialValue
+            }
+            return sum
+        }
+        func size(_ word: String) -> Int { encoder.tokens(" 1. \(word)").count - numberSizes[0] }
         var list = common.flatMap { Array(repeating: $0, count: repeats.common) }
-        // Every entry is counted with a number as long as the longest that can come.
-        let largest = max(99, room / 4)
-        var used = common.reduce(0) { $0 + repeats.common * size($1, at: largest) }
-        var others = 0
+        var used = common.reduce(0) { $0 + repeats.common * size($1) }
         while true {
             let word = words.next()
-            let more = repeats.other * size(word, at: largest)
-            guard used + more <= room else { break }
+            let more = repeats.other * size(word)
+            guard used + more + size(ofNumbersUpTo: list.count + repeats.other) <= room else { break }
             used += more
-            others += 1
             list += Array(repeating: word, count: repeats.other)
         }
-        guard others > 0 else { return nil }
-        random.shuffle(&list)
-        return list.enumerated().flatMap { encoder.tokens((($0 == 0) ? "" : " ") + "\($0 + 1). \($1)") }
+        // Some vocabularies take more for one number than for another of as many digits: the last words make room.
+        while list.count > common.count * repeats.common {
+            var order = list
+            random.shuffle(&order)
+            let tokens = order.enumerated().flatMap { encoder.tokens((($0 == 0) ? "" : " ") + "\($0 + 1). \($1)") }
+            if tokens.count <= room { return tokens }
+            list.removeLast(repeats.other)
+        }
+        return nil
     }
 
     /// Invented words whose frequencies fall with the square of their rank; the most frequent is no word but dots.

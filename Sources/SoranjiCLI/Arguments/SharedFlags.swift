@@ -43,6 +43,17 @@ struct ModelFlags: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("How keys and values are cached.", valueName: "type"))
     var cacheType: Runtime.CacheElement = .f16
 
+    @Option(
+        name: .long,
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Memory that may be used in all, e.g. 6G; what does not fit is refused, see 'soranji plan'. (default: what is free, less a reserve)",
+            valueName: "bytes"
+        ),
+        transform: ByteSize.parse
+    )
+    var memory: ByteSize?
+
     func validate() throws {
         if let model, model.isEmpty { throw ValidationError("--model needs a path.") }
         if let threads, !(1...1024).contains(threads) {

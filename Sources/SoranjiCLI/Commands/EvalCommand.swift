@@ -94,7 +94,7 @@ struct EvalCommand: ParsableCommand {
         if !(1...10_000).contains(samples) {
             throw ValidationError("--samples must be from 1 to 10000, not \(samples).")
         }
-        if let plot, Heatmap.Format(path: plot) == nil {
+        if let plot, PlotFormat(path: plot) == nil {
             throw ValidationError("--plot needs a name that ends in .png or .svg, not '\(plot)'.")
         }
         if resume != nil, seed == .random { throw ValidationError("--resume needs a --seed of its own.") }
@@ -161,7 +161,7 @@ struct EvalCommand: ParsableCommand {
 
     private func show(_ report: EvaluationReport, _ runtime: Runtime, _ seed: UInt64) throws {
         let note = "seed \(seed), \(style.rawValue), \(FixedPoint.count(samples, "sample"))"
-        if let plot, let format = Heatmap.Format(path: plot), !report.records.isEmpty {
+        if let plot, let format = PlotFormat(path: plot), !report.records.isEmpty {
             try report.heatmap(model: runtime.modelName, note: note).write(to: plot, as: format)
         }
         let output = Terminal.standardOutput

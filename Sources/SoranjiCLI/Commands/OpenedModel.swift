@@ -9,6 +9,7 @@ extension ModelFlags {
         options.threadCount = threads ?? 0
         options.contextTokens = context?.tokens
         options.cacheElement = cacheType
+        options.memoryBytes = memory?.bytes
         let runtime = try Runtime(bundleFolder: folder, options: options)
         let trained = runtime.trainedContextTokens
         if let context, context.tokens > trained {

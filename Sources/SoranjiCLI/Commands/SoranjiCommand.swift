@@ -18,7 +18,8 @@ struct SoranjiCommand: ParsableCommand {
         subcommands: [
             AskCommand.self, ChatCommand.self, GenerateCommand.self, RetellCommand.self, TokenizeCommand.self,
             InspectCommand.self, ImportCommand.self, ModelsCommand.self, ExpertsCommand.self, MediaCommand.self,
-            ScoreCommand.self, TranscribeCommand.self, BenchCommand.self, EvalCommand.self,
+            ScoreCommand.self, TranscribeCommand.self, BenchCommand.self, EvalCommand.self, PlanCommand.self,
+            BookCommand.self,
         ]
     )
 }

@@ -1,0 +1,269 @@
+import JSONText
+
+/// What a model and a context take, and where it goes: computed before any work.
+package struct MemoryPlan: Sendable, Equatable {
+    /// What a plan is made from.
+    package struct Request: Sendable, Equatable {
+        package var tokens: Int
+        package var trunkBytes: Int
+        /// Of all experts, and of those that one token uses.
+        package var expertBytes: Int
+        package var activeExpertBytes: Int
+        /// Encoders of pictures and sound; mapped, and needed while media are read.
+        package var encoderBytes = 0
+        package var context: ContextBytes
+        package var scratchBytes: Int
+        package var budgetBytes: Int
+        package var budgetSource: String
+        package var trainedTokens: Int
+
+        package init(
+            tokens: Int,
+            trunkBytes: Int,
+            expertBytes: Int,
+            activeExpertBytes: Int,
+            encoderBytes: Int = 0,
+            context: ContextBytes,
+            scratchBytes: Int,
+            budgetBytes: Int,
+            budgetSource: String,
+            trainedTokens: Int
+        ) {
+            self.tokens = tokens
+            self.trunkBytes = trunkBytes
+            self.expertBytes = expertBytes
+            self.activeExpertBytes = activeExpertBytes
+            self.encoderBytes = encoderBytes
+            self.context = context
+            self.scratchBytes = scratchBytes
+            self.budgetBytes = budgetBytes
+            self.budgetSource = budgetSource
+            self.trainedTokens = trainedTokens
+        }
+    }
+
+    /// One thing that takes memory.
+    package struct Part: Sendable, Equatable {
+        package var name: String
+        package var bytes: Int
+        /// In memory all the time.
+        package var residentBytes: Int
+        /// On disk, read when it is needed; costs time, not memory.
+        package var mappedBytes: Int
+        /// Written to disk for want of memory.
+        package var spilledBytes: Int
+        package var note: String
+    }
+
+    package let request: Request
+    package let parts: [Part]
+    /// What cannot do without memory.
+    package let neededBytes: Int
+
+    package var fits: Bool { neededBytes <= request.budgetBytes }
+
+    package init(_ request: Request) {
+        self.request = request
+        let pages = request.context.pageBytes(tokens: request.tokens)
+        let index = request.context.indexBytes(tokens: request.tokens)
+        let firm = Capped(pages) + Capped(index) + Capped(request.scratchBytes)
+        // The trunk is read for every token: without room for it every token would wait for the disk. Experts may come and
+        // go, down to those of one token.
+        let needed = firm + Capped(request.trunkBytes) + Capped(request.activeExpertBytes)
+        let room = max(0, request.budgetBytes - min(needed.value, request.budgetBytes))
+        let experts = min(request.expertBytes, (Capped(request.activeExpertBytes) + Capped(room)).value)
+        neededBytes = needed.value
+        var parts = [
+            Part(
+                name: "trunk",
+                bytes: request.trunkBytes,
+                residentBytes: request.trunkBytes,
+                mappedBytes: 0,
+                spilledBytes: 0,
+                note: "mapped; every token reads it"
+            )
+        ]
+        if request.expertBytes > 0 {
+            let isDense = request.activeExpertBytes == request.expertBytes
+            parts.append(
+                Part(
+                    name: isDense ? "MLPs" : "experts",
+                    bytes: request.expertBytes,
+                    residentBytes: experts,
+                    mappedBytes: request.expertBytes - experts,
+                    spilledBytes: 0,
+                    note: isDense
+                        ? "mapped; every token reads them"
+                        : "mapped; a token reads \(FixedPoint.bytes(request.activeExpertBytes))"
+                )
+            )
+        }
+        if request.encoderBytes > 0 {
+            parts.append(
+                Part(
+                    name: "encoders",
+                    bytes: request.encoderBytes,
+                    residentBytes: 0,
+                    mappedBytes: request.encoderBytes,
+                    spilledBytes: 0,
+                    note: "mapped; only media read them"
+                )
+            )
+        }
+        parts.append(
+            Part(
+                name: "pages",
+                bytes: pages,
+                residentBytes: pages,
+                mappedBytes: 0,
+                spilledBytes: 0,
+                note: "keys and values as \(request.context.element.rawValue)"
+            )
+        )
+        if index > 0 {
+            parts.append(
+                Part(
+                    name: "index",
+                    bytes: index,
+                    residentBytes: index,
+                    mappedBytes: 0,
+                    spilledBytes: 0,
+                    note: "ranks the pages"
+                )
+            )
+        }
+        parts.append(
+            Part(
+                name: "scratch",
+                bytes: request.scratchBytes,
+                residentBytes: request.scratchBytes,
+                mappedBytes: 0,
+                spilledBytes: 0,
+                note: "buffers of a run"
+            )
+        )
+        self.parts = parts
+    }
+
+    /// The same with another number of tokens, type or budget.
+    package func changed(_ change: (inout Request) -> Void) -> MemoryPlan {
+        var request = request
+        change(&request)
+        return MemoryPlan(request)
+    }
+
+    /// The longest context that fits; 0 where not even one page does.
+    package var longestTokens: Int {
+        var low = 0
+        var high = 1 << 34
+        while low < high {
+            let middle = low + (high - low + 1) / 2
+            if changed({ $0.tokens = middle }).fits { low = middle } else { high = middle - 1 }
+        }
+        return low / ContextBytes.pagePositions * ContextBytes.pagePositions
+    }
+
+    /// What would help, each with its effect: shown when a plan does not fit, and when it does as what else there is.
+    package var remedies: [(flag: String, effect: String)] {
+        var remedies: [(String, String)] = []
+        for element in ContextBytes.Element.allCases where element != request.context.element {
+            let other = changed { $0.context.element = element }
+            guard other.neededBytes < neededBytes else { continue }
+            remedies.append(
+                (
+                    "--kv \(element.rawValue)",
+                    "\(FixedPoint.bytes(other.neededBytes)) instead of \(FixedPoint.bytes(neededBytes))"
+                        + (fits ? "" : other.fits ? ", which fits" : ", which does not fit either")
+                )
+            )
+        }
+        if !fits {
+            remedies.append(("--memory \(Self.flagText(neededBytes))", "what this context needs"))
+            let longest = longestTokens
+            if longest > 0 { remedies.append(("--tokens \(longest)", "the longest context that fits")) }
+        }
+        return remedies
+    }
+
+    /// Bytes as a flag takes them, rounded up: "6G", "700M".
+    static func flagText(_ bytes: Int) -> String {
+        if bytes >= 10 << 30 { return "\(bytes / (1 << 30) + (bytes % (1 << 30) == 0 ? 0 : 1))G" }
+        return "\(bytes / (1 << 20) + (bytes % (1 << 20) == 0 ? 0 : 1))M"
+    }
+
+    // MARK: Output
+
+    /// The table: a heading, the parts, their sum, and the budget.
+    package var rows: [[String]] {
+        func size(_ bytes: Int) -> String { bytes == 0 ? "-" : FixedPoint.bytes(bytes) }
+        var rows = [["", "bytes", "resident", "mapped", "spilled", ""]]
+        for part in parts {
+            rows.append([
+                part.name, size(part.bytes), size(part.residentBytes), size(part.mappedBytes), size(part.spilledBytes),
+                part.note,
+            ])
+        }
+        func sum(_ path: KeyPath<Part, Int>) -> String {
+            size(parts.reduce(Capped(0)) { $0 + Capped($1[keyPath: path]) }.value)
+        }
+        rows.append(["in all", sum(\.bytes), sum(\.residentBytes), sum(\.mappedBytes), sum(\.spilledBytes), ""])
+        rows.append([
+            "needed", size(neededBytes), "", "", "",
+            "of \(FixedPoint.bytes(request.budgetBytes)) (\(request.budgetSource))" + (fits ? "" : ": does not fit"),
+        ])
+        return rows
+    }
+
+    package var json: JSON {
+        var object = JSON.Object([
+            ("tokens", .integer(Int64(request.tokens))), ("kv", .string(request.context.element.rawValue)),
+            ("fits", .bool(fits)), ("needed_bytes", .integer(Int64(neededBytes))),
+            ("budget_bytes", .integer(Int64(request.budgetBytes))), ("budget_source", .string(request.budgetSource)),
+            ("longest_tokens", .integer(Int64(longestTokens))),
+            ("trained_tokens", .integer(Int64(request.trainedTokens))),
+        ])
+        object["parts"] = .array(
+            parts.map {
+                [
+                    "name": .string($0.name), "bytes": .integer(Int64($0.bytes)),
+                    "resident_bytes": .integer(Int64($0.residentBytes)),
+                    "mapped_bytes": .integer(Int64($0.mappedBytes)),
+                    "spilled_bytes": .integer(Int64($0.spilledBytes)),
+                ]
+            }
+        )
+        object["remedies"] = .array(
+            remedies.map { ["flag": .string($0.flag), "effect": .string($0.effect)] }
+        )
+        return .object(object)
+    }
+}
+
+/// A context that does not fit into the memory that may be used: refused before any work, with the plan.
+package struct MemoryRefusal: HintedError, Equatable {
+    package var plan: MemoryPlan
+    /// Whether a table was shown already.
+    package var isShort = false
+
+    package init(plan: MemoryPlan, isShort: Bool = false) {
+        self.plan = plan
+        self.isShort = isShort
+    }
+
+    package var description: String {
+        let line =
+            "a context of \(FixedPoint.count(plan.request.tokens, "token")) needs "
+            + "\(FixedPoint.bytes(plan.neededBytes)), but \(FixedPoint.bytes(plan.request.budgetBytes)) may be used "
+            + "(\(plan.request.budgetSource))"
+        if isShort { return line }
+        let sizes = plan.parts.filter { $0.residentBytes > 0 }.map { part in
+            "  " + part.name + String(repeating: " ", count: max(1, 10 - part.name.count))
+                + FixedPoint.bytes(part.residentBytes)
+        }
+        return ([line] + sizes).joined(separator: "\n")
+    }
+
+    package var hint: String? {
+        plan.remedies.map { "\($0.flag): \($0.effect)" }.joined(separator: "; ")
+    }
+}
