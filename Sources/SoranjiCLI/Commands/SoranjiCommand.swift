@@ -17,7 +17,7 @@ struct SoranjiCommand: ParsableCommand {
         version: SoranjiVersion.current,
         subcommands: [
             AskCommand.self, ChatCommand.self, GenerateCommand.self, TokenizeCommand.self, InspectCommand.self,
-            ImportCommand.self, ModelsCommand.self,
+            ImportCommand.self, ModelsCommand.self, SessionCommand.self,
             ExpertsCommand.self, MediaCommand.self, ScoreCommand.self, TranscribeCommand.self, BenchCommand.self,
         ]
     )

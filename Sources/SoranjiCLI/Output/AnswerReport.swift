@@ -8,6 +8,7 @@ struct AnswerReport {
     var runtime: Runtime
     var question: String
     var sampling: SamplingChoice?
+    var session: SessionReceipt?
 
     func json(includingExperts: Bool) -> JSON {
         let figures = answer.statistics
@@ -30,6 +31,7 @@ struct AnswerReport {
             object["media"] = answer.media.json
             object["moments"] = .array(answer.moments.map(moment))
         }
+        if let session { object["session"] = SessionNote.json(session) }
         if let sampling { object["sampling"] = sampling.json }
         if includingExperts { object["experts"] = runtime.expertUsage?.json ?? .null }
         return .object(object)
