@@ -3,16 +3,20 @@ import Testing
 
 @Suite struct CRC32CTests {
     // RFC 3720, appendix B.4, and the check value of the catalogue of parametrised CRC algorithms.
-    @Test(arguments: [
-        (Array("123456789".utf8), 0xE306_9283 as UInt32),
+    private static let vectors: [(bytes: [UInt8], checksum: UInt32)] = [
+        (Array("123456789".utf8), 0xE306_9283),
         ([UInt8](repeating: 0, count: 32), 0x8A91_36AA),
         ([UInt8](repeating: 0xFF, count: 32), 0x62A8_AB43),
-        ((0..<32).map { UInt8($0) }, 0x46DD_794E),
-        ((0..<32).map { UInt8(31 - $0) }, 0x113F_DB5C),
+        ([UInt8](0..<32), 0x46DD_794E),
+        ([UInt8]((0..<32).reversed()), 0x113F_DB5C),
         ([], 0),
-    ]) func publishedVectors(_ bytes: [UInt8], _ expected: UInt32) {
-        #expect(sk_crc32c(0, bytes, bytes.count) == expected)
-        #expect(sk_crc32c_scalar(0, bytes, bytes.count) == expected)
+    ]
+
+    @Test func publishedVectors() {
+        for (bytes, checksum) in Self.vectors {
+            #expect(sk_crc32c(0, bytes, bytes.count) == checksum)
+            #expect(sk_crc32c_scalar(0, bytes, bytes.count) == checksum)
+        }
     }
 
     @Test func bothKernelsAgreeAtRaggedSizesAndPlaces() {
