@@ -41,6 +41,12 @@ let package = Package(
         .target(name: "ModelFiles", dependencies: ["CKernels", "JSONText", "Tensor"], swiftSettings: swiftSettings),
         // Pages of keys and values, page tables, prefix sharing, attention over pages.
         .target(name: "KVCache", dependencies: ["CKernels", "Tensor"], swiftSettings: swiftSettings),
+        // Contexts on the disk: journal, page records, forks, checks.
+        .target(
+            name: "Sessions",
+            dependencies: ["CKernels", "JSONText", "KVCache", "Tensor"],
+            swiftSettings: swiftSettings
+        ),
         // Shards, router, dispatch, statistics: the sparse half of a layer.
         .target(name: "Experts", dependencies: ["CKernels", "ModelFiles", "Tensor"], swiftSettings: swiftSettings),
         // The transformer: configuration, weights, blocks, families.
@@ -67,8 +73,8 @@ let package = Package(
         .target(
             name: "Soranji",
             dependencies: [
-                "CKernels", "Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Tensor", "Tokenizers",
-                "VideoDecoder",
+                "CKernels", "Experts", "JSONText", "KVCache", "Media", "ModelFiles", "Models", "Sessions", "Tensor",
+                "Tokenizers", "VideoDecoder",
             ],
             swiftSettings: swiftSettings
         ),
@@ -114,6 +120,11 @@ let package = Package(
         .testTarget(name: "JSONTextTests", dependencies: ["JSONText"], swiftSettings: swiftSettings),
         .testTarget(name: "TensorTests", dependencies: ["Tensor"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SessionsTests",
+            dependencies: ["JSONText", "KVCache", "Sessions", "Tensor"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "ExpertsTests", dependencies: ["Experts", "Tensor"], swiftSettings: swiftSettings),
         .testTarget(
             name: "ModelFilesTests",
@@ -158,7 +169,7 @@ let package = Package(
             name: "SoranjiTests",
             dependencies: [
                 "CKernels", "Experts", "FilmTestSupport", "JSONText", "KVCache", "Media", "MediaFixtures", "ModelFiles",
-                "Models", "Soranji", "Tokenizers", "VideoDecoder",
+                "Models", "Sessions", "Soranji", "Tokenizers", "VideoDecoder",
             ],
             exclude: ["Fixtures"],
             swiftSettings: swiftSettings

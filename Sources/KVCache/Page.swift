@@ -7,7 +7,9 @@ import Tensor
 /// A page is written by one thread at a time and never after it is full.
 package final class Page: @unchecked Sendable {
     package let layout: PageLayout
-    private let storage: AlignedBuffer<UInt8>
+    /// Where the bytes lie.
+    package let record: any PageRecord
+    private let storage: UnsafeMutablePointer<UInt8>
     /// Token ids of the filled positions.
     package fileprivate(set) var tokens: [Int32]
     /// Where rows of media stand in the page, in order.
@@ -25,16 +27,41 @@ package final class Page: @unchecked Sendable {
 
     package init(layout: PageLayout) throws(AllocationError) {
         self.layout = layout
-        storage = try AlignedBuffer(count: layout.pageBytes)
+        record = try OwnedRecord(count: layout.pageBytes)
+        storage = record.bytes
         tokens = []
         tokens.reserveCapacity(PageLayout.positions)
+    }
+
+    /// A page whose bytes lie in `record`: slots `first ..< first + count` of `content`.
+    ///
+    /// Nothing is read but what `content` tells. A record that may not be written is copied before tokens are appended.
+    package init(
+        layout: PageLayout,
+        record: any PageRecord,
+        content: ContextContent,
+        from first: Int,
+        count: Int,
+        spectrum: RotarySpectrum
+    ) throws(AllocationError) {
+        precondition(count <= PageLayout.positions && first + count <= content.tokens.count)
+        self.layout = layout
+        self.record = record
+        storage = record.bytes
+        tokens = Array(content.tokens[first..<first + count])
+        media = content.media(in: first..<first + count)
+        anchor = content.position(first)
+        // Where positions count up by one there is nothing more to set.
+        guard !content.positions.isEmpty else { return }
+        for offset in 0..<count { try setPosition(offset, content.position(first + offset), spectrum) }
     }
 
     /// A private copy with the first `count` positions' tokens.
     package init(copying other: Page, count: Int) throws(AllocationError) {
         layout = other.layout
-        storage = try AlignedBuffer(count: layout.pageBytes)
-        memcpy(storage.pointer, other.storage.pointer, layout.pageBytes)
+        record = try OwnedRecord(count: layout.pageBytes)
+        storage = record.bytes
+        memcpy(storage, other.storage, layout.pageBytes)
         tokens = []
         tokens.reserveCapacity(PageLayout.positions)
         tokens.append(contentsOf: other.tokens.prefix(count))
@@ -44,7 +71,7 @@ package final class Page: @unchecked Sendable {
     }
 
     package func keys(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        UnsafeMutableRawPointer(storage.pointer + layer * layout.layerBytes + head * layout.headBytes)
+        UnsafeMutableRawPointer(storage + layer * layout.layerBytes + head * layout.headBytes)
     }
 
     package func values(layer: Int, head: Int) -> UnsafeMutableRawPointer {

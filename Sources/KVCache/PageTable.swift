@@ -33,6 +33,24 @@ package struct PageTable {
         largestPosition = measuredLargestPosition
     }
 
+    /// Pages that were stored, all of them full but the last one.
+    ///
+    /// - Parameter count: committed slots; what the last page holds beyond them is forgotten.
+    package init(layout: PageLayout, spectrum: RotarySpectrum, pages: [Page], count: Int) {
+        self.init(layout: layout, spectrum: spectrum)
+        precondition(pages.count == (count + PageLayout.positions - 1) / PageLayout.positions)
+        precondition(pages.dropLast().allSatisfy(\.isFull))
+        self.pages = pages
+        self.count = count
+        largestPosition = measuredLargestPosition
+    }
+
+    /// Puts pages with the same content in the place of some, such as those that were stored meanwhile.
+    package mutating func replace(_ pages: [Page], from first: Int) {
+        precondition(first >= 0 && first + pages.count <= self.pages.count)
+        for (offset, page) in pages.enumerated() { self.pages[first + offset] = page }
+    }
+
     /// Token ids of all committed slots.
     package var tokens: [Int32] {
         var result: [Int32] = []
@@ -82,18 +100,20 @@ package struct PageTable {
     /// Makes the slots count ..< count + tokens.count writable and announces their positions.
     ///
     /// - Parameter media: which of the tokens are rows of media; slots count from the first of `tokens`.
+    /// - Throws: ``AllocationError``, or ``PageDamage`` when a stored page that is continued is damaged.
     package mutating func prepareAppend(
         _ tokens: some Collection<Int32>,
         positions: AppendedPositions = .following,
         media: [MediaRun] = []
-    ) throws(AllocationError) {
+    ) throws {
         guard !tokens.isEmpty else { return }
         try reserve(positions: count + tokens.count)
         let first = count / PageLayout.positions
         let last = (count + tokens.count - 1) / PageLayout.positions
         for index in first...last {
             let filled = min(max(0, count - index * PageLayout.positions), PageLayout.positions)
-            if !isKnownUniquelyReferenced(&pages[index]) {
+            if !isKnownUniquelyReferenced(&pages[index]) || pages[index].record.isReadOnly {
+                try checkIntact(page: index)
                 pages[index] = try Page(copying: pages[index], count: filled)
             } else if pages[index].tokens.count != filled {
                 pages[index].truncate(to: filled)
@@ -142,11 +162,14 @@ package struct PageTable {
 
     /// Prepares the tail page for text that does not count up from its last position, so that appending it allocates
     /// nothing.
-    package mutating func prepareFollowingText() throws(AllocationError) {
+    package mutating func prepareFollowingText() throws {
         let offset = count % PageLayout.positions
         guard offset > 0, position(count - 1) != RotaryPosition(largestPosition) else { return }
         let index = count / PageLayout.positions
-        if !isKnownUniquelyReferenced(&pages[index]) { pages[index] = try Page(copying: pages[index], count: offset) }
+        if !isKnownUniquelyReferenced(&pages[index]) || pages[index].record.isReadOnly {
+            try checkIntact(page: index)
+            pages[index] = try Page(copying: pages[index], count: offset)
+        }
         try pages[index].makeAngles(filled: offset, spectrum)
     }
 

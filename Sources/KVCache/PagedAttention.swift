@@ -184,9 +184,13 @@ package final class PagedAttention {
     }
 
     /// Attention of a chunk whose keys and values are stored.
-    package func attend(_ request: Request, table: PageTable) {
+    ///
+    /// - Throws: when a page of a file is not what was written there; nothing was computed then.
+    package func attend(_ request: Request, table: PageTable) throws(PageDamage) {
         let endPosition = request.firstPosition + request.tokenCount
         let pageCount = (endPosition + PageLayout.positions - 1) / PageLayout.positions
+        let firstPage = request.window.map { max(0, request.firstPosition - $0 + 1) / PageLayout.positions } ?? 0
+        try table.checkIntact(layer: request.layer, pages: firstPage..<pageCount, pool: pool)
         collectPages(table, layer: request.layer, count: pageCount)
         let headsPerGroup = headCount / layout.kvHeadCount
         let rows = request.tokenCount * headsPerGroup

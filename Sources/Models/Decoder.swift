@@ -163,6 +163,14 @@ package final class DecoderRunner {
         PageTable(layout: layout, spectrum: rotary.spectrum, sharing: pages)
     }
 
+    /// A context of stored pages, all of them full but the last one.
+    package func makeTable(stored pages: [Page], count: Int) -> PageTable {
+        PageTable(layout: layout, spectrum: rotary.spectrum, pages: pages, count: count)
+    }
+
+    /// Frequencies of the rotary embedding, which pages with positions of their own need.
+    package var spectrum: RotarySpectrum { rotary.spectrum }
+
     /// Appends text to a context.
     ///
     /// - Parameters:
@@ -213,9 +221,9 @@ package final class DecoderRunner {
             )
             switch layer.attention {
             case .grouped(let weights):
-                attendGrouped(index, weights, firstPosition: firstPosition, tokens: count, table: table)
+                try attendGrouped(index, weights, firstPosition: firstPosition, tokens: count, table: table)
             case .latent(let weights):
-                attendLatent(index, weights, firstPosition: firstPosition, tokens: count, table: table)
+                try attendLatent(index, weights, firstPosition: firstPosition, tokens: count, table: table)
             }
             pool.quantize(attentionOutput, rows: count)
             pool.multiply(layer.output, bias: layer.outputBias, attentionOutput, into: blockOutput, tokens: count)

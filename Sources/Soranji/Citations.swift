@@ -97,7 +97,7 @@ extension [UInt8] {
     /// Offset of the first occurrence of `needle` at or after `start` (Knuth, Morris & Pratt 1977).
     ///
     /// - Complexity: O(n + m), also for periodic texts.
-    fileprivate func firstRange(of needle: [UInt8], from start: Int) -> Int? {
+    func firstRange(of needle: [UInt8], from start: Int) -> Int? {
         guard !needle.isEmpty, count - start >= needle.count else { return nil }
         // border[i]: length of the longest proper prefix of needle[...i] that is also its suffix.
         var border = [Int](repeating: 0, count: needle.count)

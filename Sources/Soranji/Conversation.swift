@@ -142,7 +142,6 @@ public final class Conversation {
         onText: (String) throws -> Bool = { _ in true },
         onMedia: (MediaReceipt.Entry) throws -> Void = { _ in }
     ) throws -> Answer {
-        let tokenizer = try runtime.requireTokenizer()
         let userText = Prompt.userText(
             question: question,
             documents: pendingDocuments,
@@ -168,53 +167,39 @@ public final class Conversation {
         // Pages grow with the answer: of an unlimited one only the beginning is sure to come.
         try runtime.checkMemory(tokens: prompt.count + (maximumTokens ?? 512), heldTokens: table.count)
 
-        var detokenizer = StreamingDetokenizer(tokenizer)
-        var scanner = StopScanner(stopTexts)
-        var text = ""
-        let probes = documents.isEmpty && media.isEmpty ? nil : try runtime.makeProbes()
-        let result = try runtime.generate(
-            stream: prompt,
+        let spoken = try runtime.speak(
+            prompt,
             table: &table,
-            maximumTokens: maximumTokens ?? runtime.contextTokens - prompt.count,
+            maximumTokens: maximumTokens,
             sampling: sampling,
-            stopTokens: tokenizer.endOfGenerationTokens,
+            stopTexts: stopTexts,
             measuresCertainty: !media.isEmpty,
-            probes: probes,
-            onProgress: onProgress
-        ) { token in
-            let piece = scanner.push(detokenizer.push(token))
-            text += piece
-            let continues = piece.isEmpty ? true : try onText(piece)
-            return continues && !scanner.isStopped
-        }
-        let last = scanner.push(detokenizer.flush())
-        let tail = last + scanner.flush()
-        text += tail
-        if !tail.isEmpty { _ = try onText(tail) }
+            probing: !documents.isEmpty || !media.isEmpty,
+            onProgress: onProgress,
+            onText: onText
+        )
 
         turns.append(Turn(question: question, documents: pendingDocuments, media: pendingMedia))
         messages.append(turn)
-        messages.append(Message(role: .assistant, text: text))
+        messages.append(Message(role: .assistant, text: spoken.text))
         mediaOfMessages = media
         pendingDocuments = []
         pendingMedia = []
         runtime.prefixes.insert(table)
-        let evidence =
-            probes?.evidence(positions: prompt.count, answerTokens: result.tokens.count) ?? []
         let citations =
             documents.isEmpty
             ? []
             : Citations(prompt: encoded.text, tokenRanges: encoded.ranges, documents: documents)
-                .find(shares: evidence)
+                .find(shares: spoken.evidence)
         let receipt = MediaReceipt(entries: media.sorted { $0.key < $1.key }.flatMap { $0.value.map(\.plan.entry) })
         return Answer(
-            text: text.trimmingCharacters(in: .whitespacesAndNewlines),
-            tokens: result.tokens,
-            reason: scanner.isStopped ? .stopText : result.reason,
+            text: spoken.text.trimmingCharacters(in: .whitespacesAndNewlines),
+            tokens: spoken.tokens,
+            reason: spoken.reason,
             citations: citations,
-            moments: Moments(stream: prompt).find(shares: evidence),
+            moments: Moments(stream: prompt).find(shares: spoken.evidence),
             media: receipt,
-            statistics: result.statistics
+            statistics: spoken.statistics
         )
     }
 
@@ -278,11 +263,18 @@ enum Prompt {
 
     /// The wording that small models answer best, see `Benchmarks/facts`.
     static func userText(question: String, documents: [Document], instruction: String?) -> String {
-        guard !documents.isEmpty else { return question }
-        let texts = documents.map { "Document \($0.name):\n\n\(body(of: $0))\n\n" }
-        let plural = documents.count > 1 ? "s" : ""
-        let request = instruction ?? "Answer with one sentence from the document\(plural)."
-        return texts.joined() + "Question: \(question)" + (request.isEmpty ? "" : "\n" + request)
+        documents.map(text(of:)).joined()
+            + self.question(question, documents: documents.count, instruction: instruction)
+    }
+
+    /// A document as it stands before the question.
+    static func text(of document: Document) -> String { "Document \(document.name):\n\n\(body(of: document))\n\n" }
+
+    /// A question as it stands after so many documents.
+    static func question(_ question: String, documents count: Int, instruction: String?) -> String {
+        guard count > 0 else { return question }
+        let request = instruction ?? "Answer with one sentence from the document\(count > 1 ? "s" : "")."
+        return "Question: \(question)" + (request.isEmpty ? "" : "\n" + request)
     }
 }
 
@@ -347,7 +339,7 @@ extension Runtime {
     }
 
     /// A conversation through the model's chat template, and the character that breaks up spelled control tokens.
-    private func render(
+    func render(
         _ messages: [Conversation.Message],
         systemPrompt: String?,
         media: [Int: [EncodedMedia]]

@@ -16,5 +16,6 @@
 #include "sk_segments.h"
 #include "sk_rope.h"
 #include "sk_sha256.h"
+#include "sk_crc32c.h"
 
 #endif

@@ -36,6 +36,8 @@ package enum StreamError: Error, CustomStringConvertible, Equatable {
     /// A piece of media whose placeholders are interrupted.
     case broken(kind: String, index: Int, slot: Int, expected: Int)
     case rowWidth(found: Int, expected: Int)
+    /// Rows of media that would have to be computed anew, and were not read again.
+    case forgotten(source: String)
 
     package var description: String {
         switch self {
@@ -48,6 +50,7 @@ package enum StreamError: Error, CustomStringConvertible, Equatable {
             "the tokens have \(placeholders) \(kind) placeholder\(placeholders == 1 ? "" : "s"), but the \(kind) input makes \(rows) row\(rows == 1 ? "" : "s")"
         case .broken(let kind, let index, let slot, let expected):
             "the placeholders of \(kind) \(index + 1), which begin at token \(slot), are not \(expected) in a row"
+        case .forgotten(let source): "'\(source)' would have to be looked at again"
         case .rowWidth(let found, let expected):
             "media rows are \(found) wide where the model's embeddings are \(expected)"
         }

@@ -13,7 +13,29 @@ package final class MediaRows: @unchecked Sendable {
     package let spans: [MediaSpan]
     /// What the rows come from, as the user named it.
     package let source: String
-    private let storage: MediaRowsBuilder
+    /// Nil for rows whose values are gone: see ``init(recalling:columns:count:digest:spans:source:)``.
+    private let storage: MediaRowsBuilder?
+
+    /// Rows that a stored context holds the keys and values of: what they were is known, their values are not.
+    package init(
+        recalling modality: Modality,
+        columns: Int,
+        count: Int,
+        digest: MediaRun.Digest,
+        spans: [MediaSpan],
+        source: String
+    ) {
+        self.modality = modality
+        self.columns = columns
+        self.count = count
+        self.digest = digest
+        self.spans = spans
+        self.source = source
+        storage = nil
+    }
+
+    /// Whether the rows can be computed with.
+    package var hasValues: Bool { storage != nil }
 
     /// Takes over what a builder holds.
     init(
@@ -65,8 +87,10 @@ package final class MediaRows: @unchecked Sendable {
         return low < spans.count && spans[low].rows.contains(row) ? spans[low] : nil
     }
 
-    func chunkMedia(slots: Range<Int>, firstRow: Int) -> StreamChunk.Media {
-        StreamChunk.Media(
+    /// - Throws: ``StreamError/forgotten(source:)`` when the values are gone.
+    func chunkMedia(slots: Range<Int>, firstRow: Int) throws(StreamError) -> StreamChunk.Media {
+        guard let storage else { throw .forgotten(source: source) }
+        return StreamChunk.Media(
             slots: slots,
             modality: modality,
             rows: UnsafePointer(storage.values.pointer + firstRow * columns),
@@ -120,6 +144,63 @@ package struct TokenStream: Sendable {
     /// Plain text.
     package init(text tokens: [Int32]) {
         self.init(tokens: tokens, positions: [], media: [], placements: [])
+    }
+
+    /// What a stored context holds, and what follows it.
+    ///
+    /// - Parameters:
+    ///   - media: rows of the stored part, found by their digests.
+    ///   - suffix: positions count from its own beginning; they are moved behind the largest one before.
+    package init(stored content: ContextContent, media: [MediaRows], followedBy suffix: TokenStream) {
+        let first = content.tokens.count
+        var positions: [RotaryPosition] = []
+        if !content.positions.isEmpty || !suffix.positions.isEmpty {
+            positions = (0..<first).map { content.position($0) }
+            let start = positions.reduce(-1) { max($0, $1.largest) } + 1
+            positions += suffix.tokens.indices.map { index in
+                guard !suffix.positions.isEmpty else { return RotaryPosition(start + Double(index)) }
+                let position = suffix.positions[index]
+                return RotaryPosition(
+                    time: position.time + start,
+                    row: position.row + start,
+                    column: position.column + start
+                )
+            }
+        }
+        var placements: [Placement] = []
+        for run in content.media {
+            guard let index = media.firstIndex(where: { $0.digest == run.digest }) else { continue }
+            placements.append(
+                Placement(slots: run.first..<run.first + run.count, media: index, firstRow: run.firstRow)
+            )
+        }
+        placements += suffix.placements.map { placement in
+            Placement(
+                slots: placement.slots.lowerBound + first..<placement.slots.upperBound + first,
+                media: placement.media + media.count,
+                firstRow: placement.firstRow
+            )
+        }
+        self.init(
+            tokens: content.tokens + suffix.tokens,
+            positions: positions,
+            media: media + suffix.media,
+            placements: placements
+        )
+    }
+
+    /// The first `count` tokens.
+    package func prefix(_ count: Int) -> TokenStream {
+        TokenStream(
+            tokens: Array(tokens.prefix(count)),
+            positions: Array(positions.prefix(count)),
+            media: media,
+            placements: placements.compactMap { placement in
+                let slots = placement.slots.clamped(to: 0..<count)
+                return slots.isEmpty
+                    ? nil : Placement(slots: slots, media: placement.media, firstRow: placement.firstRow)
+            }
+        )
     }
 
     /// Text and media: rows fill the placeholders of their kind in order.
@@ -251,14 +332,16 @@ package struct TokenStream: Sendable {
     }
 
     /// Lends a range of slots as the decoder takes it.
-    package func withChunk<Result>(_ range: Range<Int>, _ body: (StreamChunk) throws -> Result) rethrows -> Result {
+    ///
+    /// - Throws: what `body` throws, and ``StreamError/forgotten(source:)`` for media whose values are gone.
+    package func withChunk<Result>(_ range: Range<Int>, _ body: (StreamChunk) throws -> Result) throws -> Result {
         var parts: [StreamChunk.Media] = []
         var index = firstPlacement(endingAfter: range.lowerBound) ?? placements.count
         while index < placements.count, placements[index].slots.lowerBound < range.upperBound {
             let placement = placements[index]
             let slots = placement.slots.clamped(to: range)
             parts.append(
-                media[placement.media].chunkMedia(
+                try media[placement.media].chunkMedia(
                     slots: slots.lowerBound - range.lowerBound..<slots.upperBound - range.lowerBound,
                     firstRow: placement.firstRow + slots.lowerBound - placement.slots.lowerBound
                 )

@@ -40,6 +40,26 @@ public struct Document: Sendable, Equatable {
         self.places = PlaceIndex(text: text, pageStarts: pageStarts, sourceLines: sourceLines)
     }
 
+    /// What tells lines and pages of a text that is not its file's.
+    struct Places: Sendable, Equatable {
+        var pageStarts: [Int]
+        var sourceLines: [SourceLine]
+    }
+
+    /// The same document without its file, from what was kept of it.
+    init(title: String, text: String, kind: Kind, source: String, places: Places) {
+        self.init(
+            title: title,
+            text: text,
+            kind: kind,
+            source: source,
+            pageStarts: places.pageStarts,
+            sourceLines: places.sourceLines
+        )
+    }
+
+    var storedPlaces: Places { places.stored }
+
     /// Bytes of ``text``.
     public var byteCount: Int { text.utf8.count }
 
@@ -85,6 +105,13 @@ struct PlaceIndex: Sendable, Equatable {
             }
         }
         self.lineStarts = starts
+    }
+
+    var stored: Document.Places {
+        Document.Places(
+            pageStarts: pageStarts,
+            sourceLines: zip(sourceOffsets, sourceLines).map { SourceLine(offset: $0, line: $1) }
+        )
     }
 
     func line(at offset: Int) -> Int {

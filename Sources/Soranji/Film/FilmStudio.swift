@@ -2,6 +2,7 @@ import CKernels
 import KVCache
 import ModelFiles
 import Models
+import Sessions
 import Tensor
 import VideoDecoder
 
@@ -12,6 +13,8 @@ import VideoDecoder
 public final class FilmStudio {
     public let runtime: Runtime
     let model: FilmModel
+    /// What every prompt follows; nil for nothing.
+    private var session: StoredPrompt?
 
     /// - Parameter decoderFolder: what `Training/` exported; nil for the model's own bundle.
     public init(runtime: Runtime, decoderFolder: String? = nil) throws {
@@ -58,7 +61,10 @@ public final class FilmStudio {
     /// Longest prompt that is read at all: no token is as long as this many bytes on average.
     private var maximumPromptBytes: Int { min(1 << 24, runtime.contextTokens * 16) }
 
-    /// The tokens of a prompt as the decoder knows them from training.
+    /// What a stored session has read comes before every prompt from now on; nothing of it is read again.
+    public func film(from session: SessionConversation) throws { self.session = try session.storedPrompt() }
+
+    /// The tokens of a prompt as the decoder knows them from training, a session's before them.
     func promptTokens(_ prompt: String) throws -> [Int32] {
         guard prompt.utf8.count <= maximumPromptBytes else {
             throw FilmRequestError.promptTooLarge(bytes: prompt.utf8.count, limit: maximumPromptBytes)
@@ -66,31 +72,45 @@ public final class FilmStudio {
         // Control tokens that the prompt spells out stay text.
         let encoder = PromptEncoder(try runtime.requireTokenizer())
         let shield = encoder.shielded([prompt])
-        let text = "<|im_start|>user\n\(shield?.texts[0] ?? prompt)<|im_end|>"
-        let tokens = encoder.encode(text, separator: shield?.separator, addingSpecialTokens: false).tokens
+        let text = (session?.opening ?? "<|im_start|>user\n") + "\(shield?.texts[0] ?? prompt)<|im_end|>"
+        let tokens =
+            (session?.stream.content.tokens ?? [])
+            + encoder.encode(text, separator: shield?.separator, addingSpecialTokens: false).tokens
         guard tokens.count <= runtime.contextTokens else {
             throw FilmRequestError.promptTooLong(tokens: tokens.count, limit: runtime.contextTokens)
         }
         return tokens
     }
 
-    /// Reads a prompt with the model.
+    /// Reads a prompt with the model, but for what a session has stored.
     func readPrompt(_ tokens: [Int32]) throws -> PageTable {
-        var table = runtime.makePageTable()
-        let stream = TokenStream(text: tokens)
-        var begin = 0
-        while begin < tokens.count {
-            let end = min(tokens.count, begin + runtime.runner.chunkTokens)
-            try stream.withChunk(begin..<end) { chunk in
-                try runtime.runner.append(chunk, to: &table, logits: .none) { _, _ in }
-            }
-            begin = end
+        guard let session else {
+            var table = runtime.makePageTable()
+            try read(TokenStream(text: tokens), into: &table)
+            return table
         }
+        let stored = session.stream.content
+        let stream = TokenStream(
+            stored: stored,
+            media: session.media,
+            followedBy: TokenStream(text: Array(tokens[min(stored.tokens.count, tokens.count)...]))
+        )
+        var table = try runtime.storedTable(session.session, limit: stored.tokens.count)
+        try read(stream, into: &table)
         return table
+    }
+
+    private func read(_ stream: TokenStream, into table: inout PageTable) throws {
+        let begin = table.count
+        try runtime.prefill(stream, begin..<stream.count, table: &table, onProgress: { _ in }, onLogits: { _ in })
     }
 
     /// Hands a context's keys and values to the decoder, but for the first rows, which every prompt shares.
     func handOver(_ table: PageTable, to runner: FlowRunner) throws {
+        // Pages of a session are checked before they are used, also where attention has not come to them.
+        for layer in model.settings.flow.trunkLayers {
+            try table.checkIntact(layer: layer, pages: table.pages.indices, pool: runtime.runner.pool)
+        }
         let prefix = min(model.settings.promptPrefixRows, max(0, table.count - 1))
         let rows = ContextRows(table: table, layers: model.settings.flow.trunkLayers)
         try runner.readPrompt(count: table.count - prefix) { range, memory, stride in

@@ -15,6 +15,13 @@ public enum UserFolders {
         folder(variable: "XDG_STATE_HOME", fallback: ".local/state", environment: environment)
     }
 
+    /// Stored sessions: `$SORANJI_SESSIONS`, else `$XDG_DATA_HOME/soranji/sessions`, else `~/.local/share/soranji/sessions`.
+    public static func sessions(environment: (String) -> String? = variable) -> String? {
+        if let folder = environment("SORANJI_SESSIONS"), !folder.isEmpty { return folder }
+        return folder(variable: "XDG_DATA_HOME", fallback: ".local/share", environment: environment)
+            .map { $0 + "/sessions" }
+    }
+
     /// A variable of the process's environment.
     public static func variable(_ name: String) -> String? {
         getenv(name).map { String(cString: $0) }

@@ -16,6 +16,8 @@ struct AskCommand: ParsableCommand {
             Examples:
               soranji ask --doc report.pdf "Who signed it?"
               soranji ask --doc a.md --doc b.md --json "Where do they disagree?"
+              soranji ask --session book --doc book.txt "Who finds the key?"
+              soranji ask --session book "And where?"
               soranji ask --model omni --video clip.mp4 "What happens, and what is said?"
               echo "Why is the sky blue?" | soranji ask --temperature 0.7 --seed 3
               curl -s example.org | soranji ask --doc - "What is this page for?"
@@ -25,6 +27,7 @@ struct AskCommand: ParsableCommand {
     @OptionGroup(title: "Model") var model: ModelFlags
     @OptionGroup(title: "Sampling") var sampling: SamplingFlags
     @OptionGroup(title: "Media") var media: MediaFlags
+    @OptionGroup(title: "Session") var stored: SessionFlags
 
     @Option(
         name: [.short, .customLong("doc")],
@@ -74,18 +77,14 @@ struct AskCommand: ParsableCommand {
         let progress = ProgressBar()
         defer { progress.clear() }
         let runtime = try model.open(progress: progress)
-        let conversation = Conversation(runtime: runtime)
-        conversation.systemPrompt = system
-        for document in read { conversation.add(document) }
-        for input in media.inputs { conversation.add(input) }
-        conversation.mediaOptions = media.options
-
+        let asking = try Asking(self, runtime, read)
         let output = AnswerOutput(terminal: .standardOutput)
         let choice = sampling.choice(for: runtime)
         let found = try Interrupt.watch { () throws -> Answer? in
             do {
-                return try conversation.ask(
+                return try asking.ask(
                     text,
+                    keeps: stored.keep,
                     maximumTokens: sampling.maxTokens.tokens,
                     sampling: choice.options,
                     stopTexts: sampling.stop,
@@ -110,22 +109,35 @@ struct AskCommand: ParsableCommand {
         progress.clear()
         defer { runtime.keepExpertUsage() }
         guard let answer = found else {
-            Terminal.standardError.writeLine("stopped while reading")
+            let kept = stored.session.map { "; what was read stays in the session \($0)" } ?? ""
+            Terminal.standardError.writeLine("stopped while reading\(kept)")
             throw ExitStatus.interrupted
         }
         if json {
-            var report = AnswerReport(answer: answer, documents: read, runtime: runtime, question: text)
+            var report = AnswerReport(
+                answer: answer,
+                documents: asking.documents,
+                runtime: runtime,
+                question: text
+            )
             report.sampling = choice
+            report.session = asking.receipt
             try Terminal.standardOutput.outputLine(report.json(includingExperts: stats).text(indented: true))
         } else {
             try output.finish()
-            show(answer, of: read, runtime, choice)
+            show(answer, of: asking.documents, runtime, choice, asking.receipt)
         }
         if answer.reason == .cancelled { throw ExitStatus.interrupted }
     }
 
     /// What stands under an answer for people.
-    private func show(_ answer: Answer, of documents: [Document], _ runtime: Runtime, _ choice: SamplingChoice) {
+    private func show(
+        _ answer: Answer,
+        of documents: [Document],
+        _ runtime: Runtime,
+        _ choice: SamplingChoice,
+        _ receipt: SessionReceipt?
+    ) {
         let style = Terminal.standardError.style
         let notes = AnswerNotes(answer: answer, documents: documents, style: style)
         var lines: [String] = []
@@ -137,12 +149,85 @@ struct AskCommand: ParsableCommand {
         if sources { lines += notes.sources() + notes.moments() }
         if verbose { lines += choice.lines(style: style) + MediaReceiptText(answer.media, style: style).lines }
         if stats { lines += notes.statistics(runtime) }
+        if let receipt { lines += [""] + SessionNote(receipt: receipt, style: style).lines(isVerbose: verbose) }
         for line in lines { Terminal.standardError.writeLine(line) }
     }
 
     private func questionText() throws -> String {
         if !question.isEmpty, question != ["-"] { return question.joined(separator: " ") }
         return try DocumentReader().read("-").text.trimmingWhitespace
+    }
+}
+
+/// A conversation that ends with the process, or one in a stored session.
+private enum Asking {
+    case once(Conversation)
+    case stored(SessionConversation)
+
+    init(_ command: AskCommand, _ runtime: Runtime, _ documents: [Document]) throws {
+        guard let name = command.stored.session else {
+            let conversation = Conversation(runtime: runtime)
+            conversation.systemPrompt = command.system
+            for document in documents { conversation.add(document) }
+            for input in command.media.inputs { conversation.add(input) }
+            conversation.mediaOptions = command.media.options
+            self = .once(conversation)
+            return
+        }
+        let conversation = try SessionConversation(runtime: runtime, name: name)
+        conversation.systemPrompt = command.system
+        conversation.mediaOptions = command.media.options
+        for document in documents { conversation.add(document) }
+        for input in command.media.inputs { try conversation.add(input) }
+        self = .stored(conversation)
+    }
+
+    var documents: [Document] {
+        switch self {
+        case .once(let conversation): conversation.documents
+        case .stored(let conversation): conversation.documents
+        }
+    }
+
+    /// What the session did; nil without one.
+    var receipt: SessionReceipt? {
+        if case .stored(let conversation) = self { return conversation.receipt }
+        return nil
+    }
+
+    func ask(
+        _ question: String,
+        keeps: Bool,
+        maximumTokens: Int?,
+        sampling: SamplingOptions,
+        stopTexts: [String],
+        onProgress: (PrefillProgress) throws -> Void,
+        onText: (String) throws -> Bool,
+        onMedia: (MediaReceipt.Entry) throws -> Void
+    ) throws -> Answer {
+        switch self {
+        case .once(let conversation):
+            try conversation.ask(
+                question,
+                maximumTokens: maximumTokens,
+                sampling: sampling,
+                stopTexts: stopTexts,
+                onProgress: onProgress,
+                onText: onText,
+                onMedia: onMedia
+            )
+        case .stored(let conversation):
+            try conversation.ask(
+                question,
+                keeps: keeps,
+                maximumTokens: maximumTokens,
+                sampling: sampling,
+                stopTexts: stopTexts,
+                onProgress: onProgress,
+                onText: onText,
+                onMedia: onMedia
+            )
+        }
     }
 }
 

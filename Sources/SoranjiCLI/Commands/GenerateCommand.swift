@@ -18,6 +18,7 @@ struct GenerateCommand: ParsableCommand {
               soranji generate "a dog spins on the beach" -o dog.webm --variants 4 --seconds 4
               soranji generate "the cat falls" --extend cat.mp4 -o longer.mp4
               soranji generate "a rocket rises" --edit cat.mp4 --strength 0.7 -o rocket.mp4
+              soranji generate --session scene "the cat comes back" -o scene.mp4
             """
     )
 
@@ -48,6 +49,14 @@ struct GenerateCommand: ParsableCommand {
         help: ArgumentHelp("Film so many, with the seeds that follow; their names get numbers.", valueName: "count")
     )
     var variants: Int = 1
+
+    @Option(
+        help: ArgumentHelp(
+            "Film from what a stored session has read, followed by the prompt.",
+            valueName: "name"
+        )
+    )
+    var session: String?
 
     @Flag(help: "Show the film in the terminal while it is made.")
     var preview = false
@@ -89,6 +98,7 @@ struct GenerateCommand: ParsableCommand {
         defer { progress.clear() }
         let runtime = try model.open(progress: progress)
         let studio = try FilmStudio(runtime: runtime, decoderFolder: film.decoder)
+        if let session { try studio.film(from: SessionConversation(runtime: runtime, name: session)) }
         var told: Set<String> = []
         func warn(_ warnings: [String]) {
             for warning in warnings where told.insert(warning).inserted {

@@ -16,10 +16,10 @@ struct SoranjiCommand: ParsableCommand {
             """,
         version: SoranjiVersion.current,
         subcommands: [
-            AskCommand.self, ChatCommand.self, GenerateCommand.self, RetellCommand.self, TokenizeCommand.self,
-            InspectCommand.self, ImportCommand.self, ModelsCommand.self, ExpertsCommand.self, MediaCommand.self,
-            ScoreCommand.self, TranscribeCommand.self, BenchCommand.self, EvalCommand.self, PlanCommand.self,
-            BookCommand.self,
+            AskCommand.self, ChatCommand.self, GenerateCommand.self, RetellCommand.self, SessionCommand.self,
+            TokenizeCommand.self, InspectCommand.self, ImportCommand.self, ModelsCommand.self, ExpertsCommand.self,
+            MediaCommand.self, ScoreCommand.self, TranscribeCommand.self, BenchCommand.self, EvalCommand.self,
+            PlanCommand.self, BookCommand.self,
         ]
     )
 }

@@ -8,6 +8,7 @@ struct AnswerReport {
     var runtime: Runtime
     var question: String
     var sampling: SamplingChoice?
+    var session: SessionReceipt?
 
     func json(includingExperts: Bool) -> JSON {
         let figures = answer.statistics
@@ -31,6 +32,7 @@ struct AnswerReport {
             object["moments"] = .array(answer.moments.map(moment))
             object["certainty"] = figures.certainty.map { .number($0) } ?? .null
         }
+        if let session { object["session"] = SessionNote.json(session) }
         if let sampling { object["sampling"] = sampling.json }
         if includingExperts { object["experts"] = runtime.expertUsage?.json ?? .null }
         return .object(object)

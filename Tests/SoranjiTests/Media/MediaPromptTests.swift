@@ -99,7 +99,7 @@ struct MediaPromptTests {
             try tower.encode([.framesFirst($0, frames: mel.frames, bins: mel.bins)])
         }
         try #require(rows.count * rows.columns == whole.rows.count)
-        let chunk = rows.chunkMedia(slots: 0..<rows.count, firstRow: 0)
+        let chunk = try rows.chunkMedia(slots: 0..<rows.count, firstRow: 0)
         #expect(whole.rows.indices.allSatisfy { chunk.rows[$0] == whole.rows[$0] })
         #expect(abs((media.first?.plan.sound?.seconds ?? 0) - 171.3125) < 0.001)
     }

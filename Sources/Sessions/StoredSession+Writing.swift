@@ -1,0 +1,194 @@
+import JSONText
+import KVCache
+
+/// A page as it is to be stored.
+package struct NewPage {
+    /// The page's place in the context.
+    package var page: Int
+    /// Positions that are valid.
+    package var filled: Int
+    /// Which of the manifest's forms it has.
+    package var form: Int
+    /// All parts, one after the other, and the tail.
+    package var record: UnsafeRawBufferPointer
+
+    package init(page: Int, filled: Int, form: Int = 0, record: UnsafeRawBufferPointer) {
+        self.page = page
+        self.filled = filled
+        self.form = form
+        self.record = record
+    }
+}
+
+extension StoredSession {
+    /// Makes entries durable and takes them over. If that fails, the session is as it was, here and on the disk.
+    func commit(_ entries: [JournalEntry]) throws(SessionError) {
+        precondition(access == .writing)
+        // What could not be read again is never written.
+        if let problem = problem(with: entries) { throw SessionError(.malformed, name, problem) }
+        var next = journal
+        var bytes: [UInt8] = []
+        for entry in entries {
+            let (encoded, checksum) = next.encoded(entry)
+            bytes += encoded
+            next.advance(bytes: encoded.count, checksum: checksum)
+        }
+        do throws(SessionError) {
+            try journalFile.write(bytes, at: journal.byteCount)
+            try journalFile.synchronise()
+        } catch {
+            // Readers would cut it off as well.
+            try? journalFile.truncate(to: journal.byteCount)
+            throw named(error)
+        }
+        for entry in entries { _ = apply(entry) }
+        journal = next
+    }
+
+    private func problem(with entries: [JournalEntry]) -> String? {
+        var sourceCount = sources.count
+        var pageCount = pages.count
+        for entry in entries {
+            switch entry {
+            case .stream(let entry):
+                var probe = stream
+                if let problem = probe.append(entry) { return problem }
+            case .pages(let pages):
+                for page in pages {
+                    if let problem = problem(with: page, pageCount: pageCount, sourceCount: sourceCount) {
+                        return problem
+                    }
+                    pageCount = max(pageCount, page.page + 1)
+                }
+            case .source(let source):
+                guard source.identifier != manifest.identifier else { return "a session that uses its own pages" }
+                sourceCount += 1
+            case .dropped, .forgotten: break
+            }
+        }
+        return nil
+    }
+
+    /// Appends to the stream, cutting it first where the entry begins before its end.
+    package func append(_ entry: StreamEntry) throws(SessionError) {
+        try commit([.stream(entry)])
+    }
+
+    /// Stores pages: the records first, and when they are on the disk, the entry that makes them visible.
+    ///
+    /// - Returns: the records, mapped.
+    @discardableResult
+    package func append(pages new: [NewPage]) throws(SessionError) -> [any PageRecord] {
+        guard !new.isEmpty else { return [] }
+        var entries: [PageEntry] = []
+        var offset = recordEnd
+        do throws(SessionError) {
+            for page in new {
+                let form = manifest.forms[page.form]
+                precondition(page.record.count == form.usedBytes)
+                entries.append(
+                    PageEntry(
+                        page: page.page,
+                        filled: page.filled,
+                        source: 0,
+                        form: page.form,
+                        offset: offset,
+                        checksums: checksums(of: page)
+                    )
+                )
+                try recordFile.write(page.record, at: offset)
+                let fill = [UInt8](repeating: 0, count: form.recordBytes - form.usedBytes)
+                if !fill.isEmpty { try recordFile.write(fill, at: offset + form.usedBytes) }
+                offset += form.recordBytes
+            }
+            try recordFile.synchronise()
+        } catch {
+            giveBackUnrecorded()
+            throw named(error)
+        }
+        do throws(SessionError) {
+            try commit([.pages(entries)])
+        } catch {
+            giveBackUnrecorded()
+            throw error
+        }
+        let region = try recordFile.map(at: entries[0].offset, count: offset - entries[0].offset)
+        return entries.map { entry in
+            StoredRecord(
+                region: region,
+                offset: entry.offset - entries[0].offset,
+                form: manifest.forms[entry.form],
+                checksums: entry.checksums,
+                isFresh: true
+            )
+        }
+    }
+
+    /// Takes over the first `count` pages of another session by reference; nothing is copied. The stream has their tokens.
+    package func adopt(_ other: StoredSession, pages count: Int) throws(SessionError) {
+        precondition(other.pages.count >= count && other.manifest.fingerprint == manifest.fingerprint)
+        var entries: [JournalEntry] = []
+        var numbers: [Int: Int] = [:]
+        var known = sources
+        func number(_ source: SessionSource) -> Int {
+            if let index = known.firstIndex(where: { $0.identifier == source.identifier }) { return index + 1 }
+            known.append(source)
+            entries.append(.source(source))
+            return known.count
+        }
+        var pages: [PageEntry] = []
+        for entry in other.pages.prefix(count) {
+            var entry = entry
+            if let number = numbers[entry.source] {
+                entry.source = number
+            } else {
+                let source =
+                    entry.source == 0
+                    ? SessionSource(identifier: other.manifest.identifier, name: other.name)
+                    : other.sources[entry.source - 1]
+                // Pages that were this session's own come home.
+                let found = source.identifier == manifest.identifier ? 0 : number(source)
+                numbers[entry.source] = found
+                entry.source = found
+            }
+            entry.filled = min(entry.filled, stream.count - entry.page * PageLayout.positions)
+            pages.append(entry)
+        }
+        try commit(entries + [.pages(pages)])
+        forgetRegions()
+    }
+
+    /// Cuts off what was written and has no entry.
+    private func giveBackUnrecorded() {
+        try? recordFile.truncate(to: recordEnd)
+    }
+
+    /// The same error with the session's name.
+    private func named(_ error: SessionError) -> SessionError {
+        var error = error
+        error.reason = "the session could not be written: \(error.subject): \(error.reason)"
+        error.subject = name
+        return error
+    }
+}
+
+extension StoredSession {
+    /// The checksums that a page's parts would be stored with.
+    package func checksums(of page: NewPage) -> [UInt32] {
+        let form = manifest.forms[page.form]
+        let fill = [UInt8](repeating: 0, count: form.recordBytes - form.usedBytes)
+        return (0..<form.checksumCount).map { part in
+            let range = form.range(part).clamped(to: 0..<form.usedBytes)
+            let checksum = Checksum.of(UnsafeRawBufferPointer(rebasing: page.record[range]))
+            return part + 1 == form.checksumCount ? Checksum.of(fill, after: checksum) : checksum
+        }
+    }
+}
+
+extension StoredSession {
+    /// Notes that a record of the session's own is not to be read again.
+    package func drop(_ entry: PageEntry) throws(SessionError) {
+        guard entry.source == 0 else { return }
+        try commit([.dropped([entry.offset])])
+    }
+}

@@ -1,0 +1,98 @@
+import CKernels
+import JSONText
+import KVCache
+import ModelFiles
+import Models
+import Sessions
+
+extension SessionError: HintedError {}
+
+extension Runtime {
+    /// What stored pages must have been made with to mean anything to this runtime.
+    ///
+    /// Weights are known by the checksums of the files that they were imported from, so that nothing large is read.
+    func sessionFingerprint() throws -> SessionFingerprint {
+        let manifest = bundle.manifest
+        var weights = Digest()
+        weights.add(manifest.architecture)
+        weights.add(manifest.configuration.canonicalText)
+        for type in manifest.weights.keys.sorted(by: { $0.rawValue < $1.rawValue }) {
+            weights.add("\(type.rawValue) \(manifest.weights[type]?.bytes ?? 0)")
+        }
+        for file in manifest.provenance.files.sorted(by: { ($0.sha256, $0.name) < ($1.sha256, $1.name) }) {
+            weights.add("\(file.bytes) \(file.sha256)")
+        }
+        var vocabulary = Digest()
+        for name in manifest.tokenizerFiles.sorted() where !name.hasPrefix("generation_config") {
+            guard let path = bundle.tokenizerFile(name) else { continue }
+            try MappedFile(path: path).withBytes { vocabulary.add($0) }
+        }
+        let rope = decoder.configuration.rope
+        var positions = Digest()
+        for frequency in rope.frequencies { positions.add("\(frequency.bitPattern)") }
+        positions.add("\(rope.attentionFactor.bitPattern) \(rope.sections ?? []) \(rope.width)")
+        return SessionFingerprint(
+            weights: weights.hexadecimal,
+            tokenizer: vocabulary.hexadecimal,
+            positions: positions.hexadecimal,
+            layout: runner.layout.storedForm
+        )
+    }
+
+    /// The manifest of a new session.
+    func sessionManifest() throws -> SessionManifest {
+        SessionManifest(
+            model: modelName,
+            fingerprint: try sessionFingerprint(),
+            forms: [RecordForm(parts: runner.layout.layerCount, partBytes: runner.layout.layerBytes)]
+        )
+    }
+}
+
+extension PageLayout {
+    /// The form of a stored page in words; pages of another form are not read.
+    var storedForm: String {
+        "\(layerCount) layers of \(kvHeadCount) heads, keys \(keyWidth) (\(ropeColumns.lowerBound)..<\(ropeColumns.upperBound) turn) "
+            + "and values \(valueWidth) in \(element.rawValue), \(Self.positions) positions, form 1"
+    }
+}
+
+/// SHA-256 over texts and files; each is told apart from the next by its length.
+struct Digest {
+    private var state = sk_sha256()
+
+    init() { sk_sha256_begin(&state) }
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        var count = UInt64(bytes.count).littleEndian
+        sk_sha256_update(&state, &count, 8)
+        if let base = bytes.baseAddress { sk_sha256_update(&state, base, bytes.count) }
+    }
+
+    mutating func add(_ text: String) {
+        var text = text
+        text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Lower-case digits. Ends this digest.
+    var hexadecimal: String {
+        var state = state
+        var digest = [UInt8](repeating: 0, count: 32)
+        sk_sha256_finish(&state, &digest)
+        return digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}
+
+extension JSON {
+    /// The same text for the same value, whatever the order of members.
+    var canonicalText: String {
+        switch self {
+        case .array(let values): "[" + values.map(\.canonicalText).joined(separator: ",") + "]"
+        case .object(let object):
+            "{"
+                + object.members.sorted { $0.key < $1.key }
+                .map { JSON.string($0.key).text() + ":" + $0.value.canonicalText }.joined(separator: ",") + "}"
+        default: text()
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/// Why a question cannot be asked of a session.
+public enum SessionUseError: HintedError, Equatable {
+    case noFolder
+    case otherModel(session: String, model: String, differences: [String])
+    case otherSystemPrompt(String)
+    case template(String)
+    case mediaForgotten(session: String, source: String)
+    case noTokens(String)
+
+    public var description: String {
+        switch self {
+        case .noFolder: "there is no folder for sessions, since neither HOME nor SORANJI_SESSIONS is set"
+        case .otherModel(let session, let model, let differences):
+            "the session '\(session)' was made with another model (\(model)): its \(differences.joined(separator: ", ")) "
+                + (differences.count == 1 ? "differs" : "differ")
+        case .otherSystemPrompt(let session): "the session '\(session)' began with another system prompt"
+        case .template(let session):
+            "the model's chat template cannot continue the session '\(session)': it changes what it is given"
+        case .mediaForgotten(let session, let source):
+            "stored pages of '\(source)' in the session '\(session)' are lost, and its pictures or sound are not kept"
+        case .noTokens(let session): "the session '\(session)' holds nothing yet"
+        }
+    }
+
+    public var hint: String? {
+        switch self {
+        case .noFolder: "set SORANJI_SESSIONS to a folder that can be written"
+        case .otherModel(let session, let model, _):
+            "use the model and the --cache-type that '\(session)' was made with (\(model)), or another --session"
+        case .otherSystemPrompt: "leave --system out, or use another --session"
+        case .template: "ask without --session"
+        case .mediaForgotten(let session, _):
+            "make it anew from the file: soranji session rm \(session)"
+        case .noTokens(let session): "let it read something first: soranji ask --session \(session) --doc FILE QUESTION"
+        }
+    }
+}

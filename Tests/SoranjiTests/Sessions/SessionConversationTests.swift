@@ -1,0 +1,316 @@
+import Foundation
+import KVCache
+import MediaFixtures
+import Models
+import Sessions
+import Testing
+
+@testable import Soranji
+
+/// Sessions with a tiny model: nothing that was read is read again, and nothing changes by that.
+struct SessionConversationTests {
+    /// A model and a folder of sessions, removed with the value.
+    private final class Place {
+        let model: MediaModel
+        let folder: String
+        var store: SessionStore { SessionStore(folder: folder + "/sessions") }
+
+        init(_ name: String = "qwen3_vl_moe") throws {
+            model = try MediaModel(name, hasText: true)
+            folder = NSTemporaryDirectory() + "soranji-stored-\(UUID().uuidString)"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        }
+
+        deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+        /// Another run of the program.
+        func open(_ session: String = "s", element: Runtime.CacheElement = .f32) throws -> SessionConversation {
+            try SessionConversation(runtime: runtime(element), name: session, library: store.library)
+        }
+
+        func runtime(_ element: Runtime.CacheElement = .f32) throws -> Runtime {
+            var options = Runtime.Options()
+            options.contextTokens = 3072
+            options.threadCount = 2
+            options.cacheElement = element
+            return try Runtime(bundleFolder: model.bundle, options: options)
+        }
+
+        func flip(_ file: String, at offset: Int) throws {
+            let handle = try #require(FileHandle(forUpdatingAtPath: folder + "/sessions/" + file))
+            try handle.seek(toOffset: UInt64(offset))
+            let byte = try #require(try handle.read(upToCount: 1)?.first)
+            try handle.seek(toOffset: UInt64(offset))
+            try handle.write(contentsOf: Data([byte ^ 0x40]))
+            try handle.close()
+        }
+    }
+
+    private static func document(_ lines: Int, name: String = "book.txt", seed: Int = 0) -> Document {
+        let text = (0..<lines).map { "Line \($0): number \(($0 + seed) * 7919 % 1000).\n" }.joined()
+        return Document(title: name, text: text, kind: .text, source: name)
+    }
+
+    private struct Stop: Error {}
+
+    /// A context that was stored, in another process's place, and gone on with: the very bytes of one that never stopped.
+    @Test(arguments: [Runtime.CacheElement.f16, .f32])
+    func reopenedContextsGiveTheSameLogits(element: Runtime.CacheElement) throws {
+        let place = try Place()
+        let tokens = (0..<700).map { Int32(($0 &* 31 &+ 7) % 250) }
+        let follow: [Int32] = [3, 99, 17]
+        func logits(_ runtime: Runtime, _ table: inout PageTable, _ tokens: [Int32]) throws -> [[UInt32]] {
+            var rows: [[UInt32]] = []
+            for token in tokens {
+                try [token].withUnsafeBufferPointer { buffer in
+                    try runtime.runner.append(buffer, to: &table, logits: .last) { rows.append($1.map(\.bitPattern)) }
+                }
+            }
+            return rows
+        }
+        func read(_ runtime: Runtime, _ table: inout PageTable, _ range: Range<Int>) throws {
+            try runtime.prefill(
+                TokenStream(text: tokens),
+                range,
+                table: &table,
+                onProgress: { _ in },
+                onLogits: { _ in }
+            )
+        }
+        let whole = try place.runtime(element)
+        var table = whole.makePageTable()
+        try read(whole, &table, 0..<700)
+        let expected = try logits(whole, &table, follow)
+
+        // Three processes, each of which goes on in the middle of a page.
+        for (end, isFirst) in [(300, true), (555, false), (700, false)] {
+            let runtime = try place.runtime(element)
+            let library = place.store.library
+            let session =
+                isFirst
+                ? try library.create("s", manifest: runtime.sessionManifest())
+                : try library.open("s", access: .writing)
+            let begin = session.stream.count
+            try session.append(StreamEntry(firstToken: begin, tokens: Array(tokens[begin..<end])))
+            var table = try runtime.storedTable(session, limit: begin)
+            #expect(table.count == begin)
+            try read(runtime, &table, begin..<end)
+            try session.store(&table, upTo: end, runtime: runtime)
+            #expect(session.storedTokens == end)
+        }
+        let runtime = try place.runtime(element)
+        let session = try place.store.library.open("s", access: .reading)
+        var stored = try runtime.storedTable(session, limit: 700)
+        #expect(stored.count == 700)
+        #expect(try logits(runtime, &stored, follow) == expected)
+        // Going on has changed nothing that is stored.
+        #expect(try place.store.verify("s").isSound)
+    }
+
+    @Test func documentsAreReadOnceAndQuestionsBranchOff() throws {
+        let place = try Place()
+        let document = Self.document(40)
+        func plain(_ question: String) throws -> Answer {
+            let conversation = Conversation(runtime: try place.runtime())
+            conversation.add(document)
+            return try conversation.ask(question, maximumTokens: 12)
+        }
+        let first = try place.open()
+        #expect(first.add(document))
+        let answer = try first.ask("What is line 7?", maximumTokens: 12)
+        #expect(answer.tokens == (try plain("What is line 7?").tokens))
+        #expect(first.receipt.isNew && first.receipt.reusedTokens == 0 && !first.receipt.isKept)
+        let tokens = first.tokenCount
+        #expect(first.receipt.storedTokens == tokens && tokens > document.byteCount)
+
+        let second = try place.open()
+        #expect(second.documents.map(\.text) == [document.text])
+        #expect(!second.add(document))
+        let other = try second.ask("And line 9?", maximumTokens: 12)
+        #expect(other.tokens == (try plain("And line 9?").tokens))
+        #expect(second.receipt.reusedTokens == tokens && second.receipt.misses.isEmpty)
+        #expect(second.receipt.storedTokens == 0 && second.tokenCount == tokens)
+        #expect(other.statistics.cachedTokens == tokens)
+        #expect(!other.citations.isEmpty)
+        // The same question once more gives the same answer: the one before left nothing.
+        #expect(try second.ask("What is line 7?", maximumTokens: 12).tokens == answer.tokens)
+
+        // Another document goes behind the first one.
+        let third = try place.open()
+        #expect(third.add(Self.document(10, name: "more.txt", seed: 3)))
+        _ = try third.ask("Which?", maximumTokens: 4)
+        #expect(third.receipt.reusedTokens == tokens && third.tokenCount > tokens)
+        let last = try place.open()
+        #expect(last.documents.map(\.source) == ["book.txt", "more.txt"])
+        #expect(try place.store.verify("s").isSound)
+    }
+
+    @Test func keptTurnsAreNotReadAgain() throws {
+        let place = try Place()
+        let first = try place.open()
+        first.add(Self.document(10))
+        _ = try first.ask("What is line 7?", keeps: true, maximumTokens: 9)
+        #expect(first.receipt.isKept && first.messages.count == 2)
+        let tokens = first.tokenCount
+        let second = try place.open()
+        #expect(second.messages == first.messages)
+        _ = try second.ask("Are you sure?", keeps: true, maximumTokens: 9)
+        // The last token of an answer that was cut has not been through the model.
+        #expect(second.receipt.reusedTokens >= tokens - 1)
+        #expect(second.tokenCount > tokens + 9)
+        let third = try place.open()
+        #expect(third.messages.map(\.role) == [.user, .assistant, .user, .assistant])
+        _ = try third.ask("Really?", maximumTokens: 3)
+        #expect(third.messages.count == 4)
+        #expect(try place.store.verify("s").isSound)
+    }
+
+    @Test func interruptedReadingGoesOnWhereItStopped() throws {
+        let place = try Place()
+        let document = Self.document(80)
+        let plain = Conversation(runtime: try place.runtime())
+        plain.add(document)
+        let expected = try plain.ask("What is line 7?", maximumTokens: 8)
+        let first = try place.open()
+        first.add(document)
+        var steps = 0
+        #expect(throws: Stop.self) {
+            try first.ask(
+                "What is line 7?",
+                maximumTokens: 8,
+                onProgress: { _ in
+                    steps += 1
+                    if steps == 2 { throw Stop() }
+                }
+            )
+        }
+        #expect(steps == 2)
+        // Without the file: the session knows what it was reading.
+        let second = try place.open()
+        let answer = try second.ask("What is line 7?", maximumTokens: 8)
+        #expect(second.receipt.reusedTokens == 1024)
+        #expect(second.receipt.misses.count == 1 && second.receipt.misses[0].contains("were not stored yet"))
+        #expect(answer.tokens == expected.tokens)
+        let third = try place.open()
+        _ = try third.ask("What is line 7?", maximumTokens: 8)
+        #expect(third.receipt.reusedTokens == third.tokenCount && third.receipt.misses.isEmpty)
+    }
+
+    @Test func damagedPagesAreReadAnewAndNeverUsed() throws {
+        let place = try Place()
+        let first = try place.open()
+        first.add(Self.document(40))
+        let expected = try first.ask("What is line 7?", maximumTokens: 8).tokens
+        let count = first.tokenCount
+        let layout = first.runtime.runner.layout
+        let recordBytes = (layout.pageBytes + 4095) & ~4095
+        // The second page's second layer, and the unsealed last page.
+        try place.flip("s/pages", at: recordBytes + layout.layerBytes + 100)
+        try place.flip("s/pages", at: count / 128 * recordBytes + 10)
+        #expect(try place.store.verify("s").damage.map(\.page) == [1, count / 128])
+        let second = try place.open()
+        let answer = try second.ask("What is line 7?", maximumTokens: 8)
+        #expect(answer.tokens == expected)
+        #expect(second.receipt.misses.filter { $0.contains("was damaged") }.count == 2)
+        #expect(try place.store.verify("s").isSound)
+        let third = try place.open()
+        #expect(try third.ask("What is line 7?", maximumTokens: 8).tokens == expected)
+        #expect(third.receipt.misses.isEmpty && third.receipt.reusedTokens == count)
+        // A file that was cut short.
+        #expect(truncate(place.folder + "/sessions/s/pages", off_t(2 * recordBytes)) == 0)
+        #expect(throws: SessionError.self) { try place.open().ask("What is line 7?", maximumTokens: 8) }
+        #expect(!(try place.store.verify("s", repairing: true).isSound))
+        #expect(try place.open().ask("What is line 7?", maximumTokens: 8).tokens == expected)
+    }
+
+    @Test func anotherModelIsRefused() throws {
+        let place = try Place()
+        let first = try place.open()
+        first.add(Self.document(3))
+        _ = try first.ask("What?", maximumTokens: 2)
+        #expect { try place.open("s", element: .f16) } throws: { error in
+            guard case SessionUseError.otherModel(_, _, let differences) = error else { return false }
+            return differences == ["layout of pages"]
+        }
+        let other = try Place("qwen3_omni_moe_thinker")
+        #expect {
+            _ = try SessionConversation(runtime: other.runtime(), name: "s", library: place.store.library)
+        } throws: { error in
+            guard case SessionUseError.otherModel(_, _, let differences) = error else { return false }
+            return differences.contains("weights")
+        }
+        let strict = try place.open()
+        strict.systemPrompt = "Be brief."
+        #expect(throws: SessionUseError.otherSystemPrompt("s")) { try strict.ask("What?", maximumTokens: 2) }
+    }
+
+    @Test(arguments: ["qwen3_vl_moe", "qwen3_omni_moe_thinker"])
+    func clipsAreLookedAtOnce(name: String) throws {
+        let place = try Place(name)
+        let clip = place.folder + "/clip.mp4"
+        try FileManager.default.copyItem(atPath: MediaModel.clip, toPath: clip)
+        func plain(_ question: String) throws -> Answer {
+            let conversation = Conversation(runtime: try place.runtime())
+            conversation.add(MediaInput(.video, path: clip))
+            return try conversation.ask(question, maximumTokens: 6)
+        }
+        let expected = [try plain("What happens?"), try plain("When?")]
+        let first = try place.open()
+        #expect(try first.add(MediaInput(.video, path: clip)))
+        #expect(try first.ask("What happens?", maximumTokens: 6).tokens == expected[0].tokens)
+        #expect(try !place.open().add(MediaInput(.video, path: clip)))
+        // Neither the file nor the encoders.
+        try FileManager.default.removeItem(atPath: clip)
+        let second = try place.open()
+        let answer = try second.ask("When?", maximumTokens: 6)
+        #expect(answer.tokens == expected[1].tokens)
+        #expect(answer.media == expected[1].media)
+        #expect(answer.moments == expected[1].moments && !answer.moments.isEmpty)
+        #expect(second.receipt.reusedTokens == second.tokenCount)
+        let contents = try place.store.contents("s")
+        #expect(contents.media.entries.map(\.source) == [clip])
+        // A page of the clip that is lost cannot be made again from text.
+        try place.flip("s/pages", at: 4096 + 5)
+        #expect(throws: SessionUseError.mediaForgotten(session: "s", source: clip)) {
+            try place.open().ask("When?", maximumTokens: 6)
+        }
+    }
+
+    @Test func pagesAreTakenOverFromOtherSessions() throws {
+        let place = try Place()
+        let document = Self.document(40)
+        let first = try place.open("first")
+        first.add(document)
+        let expected = try first.ask("What is line 7?", maximumTokens: 8).tokens
+        let second = try place.open("second")
+        second.add(document)
+        #expect(try second.ask("What is line 7?", maximumTokens: 8).tokens == expected)
+        #expect(second.receipt.adoptedFrom == "first")
+        #expect(second.receipt.adoptedTokens == first.tokenCount / 128 * 128)
+        #expect(second.receipt.reusedTokens == second.receipt.adoptedTokens)
+        #expect(try place.store.contents("second").summary.parents == ["first"])
+        // The first goes; its pages stay as long as the second needs them.
+        #expect(try place.store.remove("first").keptFor == ["second"])
+        let again = try place.open("second")
+        #expect(try again.ask("What is line 7?", maximumTokens: 8).tokens == expected)
+        let third = try place.open("third")
+        third.add(Self.document(40, seed: 1))
+        _ = try third.ask("What is line 7?", maximumTokens: 8)
+        #expect(third.receipt.adoptedFrom == nil)
+        #expect(third.receipt.misses == ["session 'second': from page 0 on (token 0) it reads otherwise"])
+    }
+
+    /// Documents that spell control tokens stay documents, in the same words each time.
+    @Test func spelledControlTokensStayText() throws {
+        let place = try Place()
+        let text = "One.\n<|im_end|>\n<|vision_start|><|video_pad|>\nTwo <|im_end|>"
+        let document = Document(title: "d", text: text, kind: .text, source: "d.txt")
+        let first = try place.open()
+        first.add(document)
+        let expected = try first.ask("What <|im_end|>?", maximumTokens: 5).tokens
+        let second = try place.open()
+        #expect(second.documents.map(\.text) == [text])
+        #expect(try second.ask("What <|im_end|>?", maximumTokens: 5).tokens == expected)
+        #expect(second.receipt.reusedTokens == second.tokenCount)
+    }
+}
