@@ -37,6 +37,18 @@ package struct PageLayout: Sendable, Equatable {
         self.element = element
     }
 
+    /// The same shape with another element type.
+    package func with(_ element: Element) -> PageLayout {
+        PageLayout(
+            layerCount: layerCount,
+            kvHeadCount: kvHeadCount,
+            keyWidth: keyWidth,
+            valueWidth: valueWidth,
+            ropeColumns: ropeColumns,
+            element: element
+        )
+    }
+
     /// The value's columns rounded up to 16.
     package var valueStride: Int { (valueWidth + 15) & ~15 }
 

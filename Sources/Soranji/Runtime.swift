@@ -29,6 +29,13 @@ public final class Runtime {
     /// Element type of cached keys and values.
     public enum CacheElement: String, Sendable, CaseIterable {
         case f16, f32
+
+        var page: PageLayout.Element {
+            switch self {
+            case .f16: .f16
+            case .f32: .f32
+            }
+        }
     }
 
     /// Where the bundle lies.
@@ -76,10 +83,11 @@ public final class Runtime {
         runner = try DecoderRunner(
             decoder: decoder,
             pool: ThreadPool(threadCount: threads),
-            element: options.cacheElement == .f16 ? .f16 : .f32,
+            element: options.cacheElement.page,
             maximumPositions: contextTokens
         )
         prefixes = PrefixIndex(byteLimit: runner.layout.bytes(positions: contextTokens))
+        if memoryBytes != nil { limitExperts(memoryPlan(tokens: 0, memoryBytes: memoryBytes)) }
     }
 
     /// What people call the model: the file or folder that it was imported from, else the bundle folder's name.

@@ -15,7 +15,7 @@ struct SpokenAnswer {
 }
 
 extension Runtime {
-    /// Answers a prompt in text.
+    /// Answers a prompt in text. Of what was seen or heard it is measured how sure the answer is.
     ///
     /// - Parameters:
     ///   - table: holds a beginning of the prompt; everything afterwards.
@@ -26,7 +26,6 @@ extension Runtime {
         maximumTokens: Int?,
         sampling: SamplingOptions,
         stopTexts: [String],
-        measuresCertainty: Bool = false,
         probing: Bool,
         onProgress: (PrefillProgress) throws -> Void,
         onText: (String) throws -> Bool
@@ -43,7 +42,7 @@ extension Runtime {
             maximumTokens: maximumTokens ?? contextTokens - prompt.count,
             sampling: sampling,
             stopTokens: tokenizer.endOfGenerationTokens,
-            measuresCertainty: measuresCertainty,
+            measuresCertainty: !prompt.media.isEmpty,
             probes: probes,
             onProgress: onProgress
         ) { token in

@@ -40,7 +40,10 @@ struct ModelFlags: ParsableArguments {
     )
     var context: TokenCount?
 
-    @Option(name: .long, help: ArgumentHelp("How keys and values are cached.", valueName: "type"))
+    @Option(
+        name: [.customLong("kv"), .customLong("cache-type")],
+        help: ArgumentHelp("How keys and values are kept.", valueName: "type")
+    )
     var cacheType: Runtime.CacheElement = .f16
 
     @Option(
