@@ -7,7 +7,9 @@ import Tensor
 /// A page is written by one thread at a time and never after it is full.
 package final class Page: @unchecked Sendable {
     package let layout: PageLayout
-    private let storage: AlignedBuffer<UInt8>
+    /// Where the bytes lie.
+    package let record: any PageRecord
+    private let storage: UnsafeMutablePointer<UInt8>
     /// Token ids of the filled positions.
     package fileprivate(set) var tokens: [Int32]
     /// Where rows of media stand in the page, in order.
@@ -19,22 +21,47 @@ package final class Page: @unchecked Sendable {
     /// Hash of the tokens of all pages up to and including this one; set when the page is full.
     package internal(set) var chainHash: UInt64?
     /// Tells this page from every other one, also after it is gone.
-    package let identity = UInt64.random(in: 1...UInt64.max)
+    package private(set) var identity = UInt64.random(in: 1...UInt64.max)
     /// Identity of the page before this one once the page can be shared (0: none): it proves the whole prefix.
     package internal(set) var predecessorIdentity: UInt64?
 
     package init(layout: PageLayout) throws(AllocationError) {
         self.layout = layout
-        storage = try AlignedBuffer(count: layout.pageBytes)
+        record = try OwnedRecord(count: layout.recordBytes)
+        storage = record.bytes
         tokens = []
         tokens.reserveCapacity(PageLayout.positions)
+    }
+
+    /// A page whose bytes lie in `record`: slots `first ..< first + count` of `content`.
+    ///
+    /// Nothing is read but what `content` tells. A record that may not be written is copied before tokens are appended.
+    package init(
+        layout: PageLayout,
+        record: any PageRecord,
+        content: ContextContent,
+        from first: Int,
+        count: Int,
+        spectrum: RotarySpectrum
+    ) throws(AllocationError) {
+        precondition(count <= PageLayout.positions && first + count <= content.tokens.count)
+        self.layout = layout
+        self.record = record
+        storage = record.bytes
+        tokens = Array(content.tokens[first..<first + count])
+        media = content.media(in: first..<first + count)
+        anchor = content.position(first)
+        // Where positions count up by one there is nothing more to set.
+        guard !content.positions.isEmpty else { return }
+        for offset in 0..<count { try setPosition(offset, content.position(first + offset), spectrum) }
     }
 
     /// A private copy with the first `count` positions' tokens.
     package init(copying other: Page, count: Int) throws(AllocationError) {
         layout = other.layout
-        storage = try AlignedBuffer(count: layout.pageBytes)
-        memcpy(storage.pointer, other.storage.pointer, layout.pageBytes)
+        record = try OwnedRecord(count: layout.recordBytes)
+        storage = record.bytes
+        memcpy(storage, other.storage, layout.recordBytes)
         tokens = []
         tokens.reserveCapacity(PageLayout.positions)
         tokens.append(contentsOf: other.tokens.prefix(count))
@@ -44,13 +71,17 @@ package final class Page: @unchecked Sendable {
     }
 
     package func keys(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        UnsafeMutableRawPointer(storage.pointer + layer * layout.layerBytes + head * layout.headBytes)
+        UnsafeMutableRawPointer(storage + layer * layout.layerBytes + head * layout.headBytes)
     }
 
     package func values(layer: Int, head: Int) -> UnsafeMutableRawPointer {
         keys(layer: layer, head: head) + layout.keyBytes
     }
 
+    /// Records for ranking of a sealed page, `[layers][heads]`.
+    var indexRecords: UnsafeMutableRawPointer { UnsafeMutableRawPointer(storage + layout.pageBytes) }
+
+    package var isSealed: Bool { layout.element.isSealed }
     package var isFull: Bool { tokens.count == PageLayout.positions }
 
     func append(_ token: Int32) { tokens.append(token) }
@@ -62,6 +93,24 @@ package final class Page: @unchecked Sendable {
         media = MediaRun.clipped(media, to: 0..<count)
         chainHash = nil
         predecessorIdentity = nil
+    }
+
+    /// Makes an unused page stand for what `other` holds, in another form of the same keys and values.
+    func adopt(_ other: Page) {
+        tokens.removeAll(keepingCapacity: true)
+        tokens.append(contentsOf: other.tokens)
+        media = other.media
+        anchor = other.anchor
+        angles = other.angles
+        chainHash = nil
+        predecessorIdentity = nil
+    }
+
+    /// Makes a page that nobody else holds as new, without allocating.
+    func reset() {
+        truncate(to: 0)
+        angles = nil
+        identity = .random(in: 1...UInt64.max)
     }
 
     // MARK: Positions

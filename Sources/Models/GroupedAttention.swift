@@ -31,7 +31,7 @@ extension DecoderRunner {
         firstPosition: Int,
         tokens: Int,
         table: PageTable
-    ) {
+    ) throws(PageDamage) {
         guard let grouped else { return }
         let shape = grouped.shape
         let queryWidth = queryWidth(shape)
@@ -89,8 +89,8 @@ extension DecoderRunner {
             window: decoder.configuration.layers[layer].window,
             sinks: weights.sinks?.pointer
         )
-        attention.attend(request, table: table)
-        if tokens == 1 { probe?.record(request, table: table) }
+        try attention.attend(request, table: table)
+        if tokens == 1 { probe?.record(request, table: table, attention: attention) }
         for token in 0..<tokens {
             attentionOutput.row(token).update(from: grouped.output.pointer + token * queryWidth, count: queryWidth)
         }

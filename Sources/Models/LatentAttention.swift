@@ -87,7 +87,7 @@ extension DecoderRunner {
         firstPosition: Int,
         tokens: Int,
         table: PageTable
-    ) {
+    ) throws(PageDamage) {
         guard let latent else { return }
         let shape = latent.shape
         let latentWidth = shape.latentRank + shape.ropeWidth
@@ -152,8 +152,8 @@ extension DecoderRunner {
             window: decoder.configuration.layers[layer].window,
             sinks: nil
         )
-        attention.attend(request, table: table)
-        if tokens == 1 { probe?.record(request, table: table) }
+        try attention.attend(request, table: table)
+        if tokens == 1 { probe?.record(request, table: table, attention: attention) }
         for row in 0..<tokens * shape.headCount {
             latent.latentRows.row(row)
                 .update(from: latent.latentOutput.pointer + row * shape.latentRank, count: shape.latentRank)

@@ -160,14 +160,15 @@ public final class Conversation {
                 promptTokens: prompt.count,
                 answerTokens: maximumTokens ?? 1,
                 contextTokens: runtime.contextTokens,
-                trainedTokens: runtime.trainedContextTokens
+                trainedTokens: runtime.longestUsefulContext
             )
         }
-        adoptPrefix(of: prompt.content)
+        try adoptPrefix(of: prompt.content)
 
         var detokenizer = StreamingDetokenizer(tokenizer)
         var scanner = StopScanner(stopTexts)
         var text = ""
+        runtime.resetRecallStatistics()
         let probes = documents.isEmpty && media.isEmpty ? nil : try runtime.makeProbes()
         let result = try runtime.generate(
             stream: prompt,
@@ -210,7 +211,8 @@ public final class Conversation {
             citations: citations,
             moments: Moments(stream: prompt).find(shares: evidence),
             media: receipt,
-            statistics: result.statistics
+            statistics: result.statistics,
+            context: runtime.figures(of: table)
         )
     }
 
@@ -238,16 +240,14 @@ public final class Conversation {
     }
 
     /// Keeps the longest common beginning of the context and the prompt, or takes over a longer one that was read before.
-    private func adoptPrefix(of prompt: ContextContent) {
+    private func adoptPrefix(of prompt: ContextContent) throws {
         // The last token is always computed anew: its logits are wanted.
         let limit = prompt.tokens.count - 1
-        let common = table.content.commonPrefix(with: prompt, limit: limit)
+        table.truncate(to: table.content.commonPrefix(with: prompt, limit: limit))
         let shared = runtime.prefixes.longestPrefix(of: prompt, limit: limit)
-        if shared.count * PageLayout.positions > common {
-            table = runtime.runner.makeTable(sharing: shared)
-        } else {
-            table.truncate(to: common)
-        }
+        guard shared.count * PageLayout.positions > table.count else { return }
+        let other = try runtime.runner.makeTable(sharing: shared)
+        if other.count > table.count { table = other }
     }
 }
 
@@ -263,6 +263,8 @@ public struct Answer: Sendable {
     /// What became of the conversation's media.
     public var media: MediaReceipt
     public var statistics: GenerationStatistics
+    /// What the context holds with it.
+    public var context = ContextFigures()
 }
 
 /// How documents and a question become one user turn.

@@ -83,10 +83,10 @@ struct PagedAttentionTests {
                     )
                 }
             }
-            queries.withUnsafeBufferPointer { queries in
-                sinks.withUnsafeBufferPointer { sinks in
-                    output.withUnsafeMutableBufferPointer { output in
-                        attention.attend(
+            try queries.withUnsafeBufferPointer { queries in
+                try sinks.withUnsafeBufferPointer { sinks in
+                    try output.withUnsafeMutableBufferPointer { output in
+                        try attention.attend(
                             .init(
                                 layer: 0,
                                 firstPosition: first,
