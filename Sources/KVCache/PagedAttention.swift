@@ -269,7 +269,9 @@ package final class PagedAttention {
             phase: .whole
         )
         let tasks = layout.kvHeadCount * tiles
-        if tasks < 4 * pool.threadCount, work.groupCount > 1 {
+        // Layers with windows of their own count all groups, and may have too many: the other way gives the same bytes.
+        let fits = tasks * work.groupCount * Self.tileRows <= partialMaximum.count
+        if tasks < 4 * pool.threadCount, work.groupCount > 1, fits {
             work.phase = .groups
             pool.run(tasks: tasks * work.groupCount, work)
             work.phase = .merge

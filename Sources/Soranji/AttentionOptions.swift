@@ -46,8 +46,9 @@ public struct AttentionOptions: Sendable, Equatable {
             settings.retrievedPages = pages
         }
         if let rankingStep {
-            guard (1...PageLayout.positions).contains(rankingStep), PageLayout.positions % rankingStep == 0 else {
-                throw .recallOutOfRange("tokens that share a ranking", rankingStep, 1...PageLayout.positions)
+            // Contexts are cut back to multiples of four.
+            guard [1, 2, 4].contains(rankingStep) else {
+                throw .recallOutOfRange("tokens that share a ranking", rankingStep, 1...4)
             }
             settings.rankingStep = rankingStep
         }
