@@ -59,6 +59,16 @@ extension PageTable {
         }
     }
 
+    /// Checks a layer's part of some pages.
+    func checkIntact(layer: Int, pages indices: [Int], pool: ThreadPool) throws(PageDamage) {
+        let unread = indices.filter { !pages[$0].record.isKnownIntact(layer: layer) }
+        guard !unread.isEmpty else { return }
+        pool.run(tasks: unread.count, IntactWork(pages: pages, indices: unread, layer: layer))
+        for index in unread where !pages[index].record.isIntact(layer: layer) {
+            throw PageDamage(page: index, layer: layer)
+        }
+    }
+
     /// Checks every layer of one page.
     package func checkIntact(page index: Int) throws(PageDamage) {
         for layer in 0..<layout.layerCount where !pages[index].record.isIntact(layer: layer) {

@@ -69,6 +69,10 @@ package final class DecoderRunner {
     package let decoder: Decoder
     package let pool: ThreadPool
     package let layout: PageLayout
+    /// What becomes of complete groups of pages; nil: nothing.
+    package let sealing: PageSealing?
+    /// How long contexts are attended to; nil: exactly.
+    package let recall: RecallSettings?
     /// Tokens per chunk at most.
     package let chunkTokens: Int
     package let maximumPositions: Int
@@ -94,20 +98,26 @@ package final class DecoderRunner {
     private static let logitsRows = 32
 
     /// - Parameters:
+    ///   - element: how keys and values are kept; sealed forms take the place of halves when a group of pages is complete.
     ///   - maximumPositions: the longest context; bounds the memory of attention's tables.
     package init(
         decoder: Decoder,
         pool: ThreadPool,
         element: PageLayout.Element,
         maximumPositions: Int,
-        chunkTokens: Int = 512
+        chunkTokens: Int = 512,
+        recall: RecallSettings? = nil
     ) throws {
         let configuration = decoder.configuration
         self.decoder = decoder
         self.pool = pool
         self.maximumPositions = maximumPositions
         self.chunkTokens = chunkTokens
-        layout = decoder.pageLayout(element)
+        layout = decoder.pageLayout(element.isSealed ? .f16 : element)
+        self.recall = recall
+        let sealed = element.isSealed ? layout.with(element) : nil
+        sealing =
+            sealed == nil && recall == nil ? nil : PageSealing(layout: sealed, describesPages: recall != nil)
         rotary = try RotaryEmbedding(
             configuration.rope.spectrum,
             attentionFactor: configuration.rope.attentionFactor
@@ -118,7 +128,8 @@ package final class DecoderRunner {
             rotary: rotary,
             pool: pool,
             maximumTokens: chunkTokens,
-            maximumPositions: maximumPositions
+            maximumPositions: maximumPositions,
+            recall: recall
         )
         experts = try ExpertRunner(
             sizes: .init(
@@ -156,17 +167,35 @@ package final class DecoderRunner {
     }
 
     /// An empty context.
-    package func makeTable() -> PageTable { PageTable(layout: layout, spectrum: rotary.spectrum) }
+    package func makeTable() -> PageTable {
+        PageTable(layout: layout, spectrum: rotary.spectrum, sealing: sealing)
+    }
 
-    /// A context that begins with full pages of another one.
-    package func makeTable(sharing pages: [Page]) -> PageTable {
-        PageTable(layout: layout, spectrum: rotary.spectrum, sharing: pages)
+    /// A context that begins with full pages of another one; with fewer of them where it could not go on from there.
+    package func makeTable(sharing pages: [Page]) throws(AllocationError) -> PageTable {
+        try PageTable(layout: layout, spectrum: rotary.spectrum, sealing: sealing, sharing: pages)
     }
 
     /// A context of stored pages, all of them full but the last one.
-    package func makeTable(stored pages: [Page], count: Int) -> PageTable {
-        PageTable(layout: layout, spectrum: rotary.spectrum, pages: pages, count: count)
+    package func makeTable(stored pages: [Page], count: Int) throws(AllocationError) -> PageTable {
+        try PageTable(layout: layout, spectrum: rotary.spectrum, sealing: sealing, pages: pages, count: count)
     }
+
+    /// How many of `wanted` tokens one ``append(_:to:logits:onLogits:)-(StreamChunk,_,_,_)`` may take when a context
+    /// holds `slots`: chunks do not cross the grid that pages are sealed on.
+    package func chunkLength(after slots: Int, of wanted: Int) -> Int {
+        let room = sealing == nil ? chunkTokens : PageSealing.groupEnd(after: slots) - slots
+        return min(wanted, chunkTokens, room)
+    }
+
+    /// What recall did since it was last set to nothing.
+    package var recallStatistics: RecallStatistics {
+        get { attention.recallStatistics }
+        set { attention.recallStatistics = newValue }
+    }
+
+    /// Bytes that `positions` positions take when all groups are complete.
+    package func bytes(positions: Int) -> Int { (sealing?.layout ?? layout).bytes(positions: positions) }
 
     /// Frequencies of the rotary embedding, which pages with positions of their own need.
     package var spectrum: RotarySpectrum { rotary.spectrum }
@@ -174,7 +203,7 @@ package final class DecoderRunner {
     /// Appends text to a context.
     ///
     /// - Parameters:
-    ///   - tokens: at most ``chunkTokens`` ids, each within the vocabulary.
+    ///   - tokens: at most ``chunkLength(after:of:)`` ids, each within the vocabulary.
     ///   - onLogits: called with (row in the chunk, `[vocabulary]`) for the requested rows, in order; the memory is
     ///     reused afterwards.
     /// - Throws: when memory or a shard is missing; the context is then unchanged.
@@ -197,8 +226,8 @@ package final class DecoderRunner {
         let tokens = chunk.tokens
         let count = tokens.count
         guard count > 0 else { return }
-        precondition(count <= chunkTokens)
         let firstPosition = table.count
+        precondition(count <= chunkLength(after: firstPosition, of: count))
         guard firstPosition + count <= maximumPositions else {
             throw ModelError.invalidConfiguration(
                 "\(firstPosition + count) positions where at most \(maximumPositions) were prepared"
@@ -241,6 +270,7 @@ package final class DecoderRunner {
             addend = blockOutput
         }
         table.commitAppend()
+        table.completeGroup(pool: pool)
         try emitLogits(request, count, addend, onLogits)
     }
 

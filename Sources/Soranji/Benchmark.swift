@@ -38,7 +38,7 @@ extension Runtime {
                 promptTokens: longest,
                 answerTokens: 0,
                 contextTokens: contextTokens,
-                trainedTokens: trainedContextTokens
+                trainedTokens: longestUsefulContext
             )
         }
         var result = BenchmarkResult(

@@ -160,13 +160,14 @@ public final class Conversation {
                 promptTokens: prompt.count,
                 answerTokens: maximumTokens ?? 1,
                 contextTokens: runtime.contextTokens,
-                trainedTokens: runtime.trainedContextTokens
+                trainedTokens: runtime.longestUsefulContext
             )
         }
-        adoptPrefix(of: prompt.content)
+        try adoptPrefix(of: prompt.content)
         // Pages grow with the answer: of an unlimited one only the beginning is sure to come.
         try runtime.checkMemory(tokens: prompt.count + (maximumTokens ?? 512), heldTokens: table.count)
 
+        runtime.resetRecallStatistics()
         let spoken = try runtime.speak(
             prompt,
             table: &table,
@@ -199,7 +200,8 @@ public final class Conversation {
             citations: citations,
             moments: Moments(stream: prompt).find(shares: spoken.evidence),
             media: receipt,
-            statistics: spoken.statistics
+            statistics: spoken.statistics,
+            context: runtime.figures(of: table)
         )
     }
 
@@ -227,16 +229,14 @@ public final class Conversation {
     }
 
     /// Keeps the longest common beginning of the context and the prompt, or takes over a longer one that was read before.
-    private func adoptPrefix(of prompt: ContextContent) {
+    private func adoptPrefix(of prompt: ContextContent) throws {
         // The last token is always computed anew: its logits are wanted.
         let limit = prompt.tokens.count - 1
-        let common = table.content.commonPrefix(with: prompt, limit: limit)
+        table.truncate(to: table.content.commonPrefix(with: prompt, limit: limit))
         let shared = runtime.prefixes.longestPrefix(of: prompt, limit: limit)
-        if shared.count * PageLayout.positions > common {
-            table = runtime.runner.makeTable(sharing: shared)
-        } else {
-            table.truncate(to: common)
-        }
+        guard shared.count * PageLayout.positions > table.count else { return }
+        let other = try runtime.runner.makeTable(sharing: shared)
+        if other.count > table.count { table = other }
     }
 }
 
@@ -252,6 +252,8 @@ public struct Answer: Sendable {
     /// What became of the conversation's media.
     public var media: MediaReceipt
     public var statistics: GenerationStatistics
+    /// What the context holds with it.
+    public var context = ContextFigures()
 }
 
 /// How documents and a question become one user turn.

@@ -92,7 +92,7 @@ extension Runtime {
     ) throws {
         var begin = range.lowerBound
         while begin < range.upperBound {
-            let end = min(range.upperBound, begin + runner.chunkTokens)
+            let end = begin + runner.chunkLength(after: table.count, of: range.upperBound - begin)
             let isLast = end == range.upperBound
             try stream.withChunk(begin..<end) { chunk in
                 try runner.append(chunk, to: &table, logits: isLast ? .last : .none) { try onLogits($1) }

@@ -126,31 +126,23 @@ struct ContextRows {
 
     /// Writes, for each layer, the keys of all heads and then their values.
     func copy(slot: Int, into target: UnsafeMutablePointer<Float>) {
-        let layout = table.layout
         let page = table.pages[slot / PageLayout.positions]
-        let offset = slot % PageLayout.positions
-        var to = target
-        for layer in layers {
+        let layout = page.layout
+        let offset = Int32(slot % PageLayout.positions)
+        var kernelLayout = layout.kernelLayout
+        let values = layout.kvHeadCount * layout.keyWidth
+        for (index, layer) in layers.enumerated() {
+            let to = target + index * layout.kvHeadCount * (layout.keyWidth + layout.valueWidth)
             for head in 0..<layout.kvHeadCount {
-                for column in 0..<layout.keyWidth {
-                    to[column] = value(page.keys(layer: layer, head: head), column * PageLayout.positions + offset)
-                }
-                to += layout.keyWidth
+                sk_page_load(
+                    &kernelLayout,
+                    page.keys(layer: layer, head: head),
+                    page.values(layer: layer, head: head),
+                    offset,
+                    to + head * layout.keyWidth,
+                    to + values + head * layout.valueWidth
+                )
             }
-            for head in 0..<layout.kvHeadCount {
-                for column in 0..<layout.valueWidth {
-                    to[column] = value(page.values(layer: layer, head: head), offset * layout.valueStride + column)
-                }
-                to += layout.valueWidth
-            }
-        }
-    }
-
-    @inline(__always)
-    private func value(_ memory: UnsafeMutableRawPointer, _ index: Int) -> Float {
-        switch table.layout.element {
-        case .f32: memory.assumingMemoryBound(to: Float.self)[index]
-        case .f16: Float(memory.assumingMemoryBound(to: Float16.self)[index])
         }
     }
 }

@@ -12,6 +12,7 @@ extension Runtime {
     ///
     /// Weights are known by the checksums of the files that they were imported from, so that nothing large is read.
     func sessionFingerprint() throws -> SessionFingerprint {
+        guard !cacheElement.isSealed else { throw RuntimeError.unstoredElement(cacheElement.rawValue) }
         let manifest = bundle.manifest
         var weights = Digest()
         weights.add(manifest.architecture)

@@ -9,7 +9,9 @@ extension Runtime {
     ///
     /// - Parameter limit: tokens that are wanted at most.
     func storedTable(_ session: StoredSession, limit: Int) throws -> PageTable {
-        let count = min(session.storedTokens, limit)
+        var count = min(session.storedTokens, limit)
+        // Where pages are ranked, contexts are cut where one ranking ends: the rest is read again.
+        if runner.sealing != nil { count -= count % PageSealing.alignment }
         let pageCount = (count + PageLayout.positions - 1) / PageLayout.positions
         let records = try session.records(count: pageCount)
         let content = session.stream.content
@@ -24,7 +26,7 @@ extension Runtime {
                 spectrum: runner.spectrum
             )
         }
-        return runner.makeTable(stored: pages, count: count)
+        return try runner.makeTable(stored: pages, count: count)
     }
 }
 
