@@ -38,7 +38,7 @@ extension Runtime {
                     kvHeadCount: layout.kvHeadCount,
                     keyWidth: layout.keyWidth,
                     valueWidth: layout.valueWidth,
-                    element: element ?? ContextBytes.Element(rawValue: layout.element.rawValue) ?? .f16
+                    element: element ?? ContextBytes.Element(rawValue: cacheElement.rawValue) ?? .f16
                 ),
                 scratchBytes: scratchBytes(tokens: tokens),
                 budgetBytes: budget.bytes,
@@ -96,14 +96,14 @@ extension Runtime {
     /// - Parameter heldTokens: what the context holds already.
     func checkMemory(tokens: Int, heldTokens: Int) throws {
         // Small contexts are not worth the question.
-        guard runner.layout.bytes(positions: max(0, tokens - heldTokens)) > 64 << 20 else { return }
+        guard runner.bytes(positions: max(0, tokens - heldTokens)) > 64 << 20 else { return }
         let plan = memoryPlan(tokens: tokens, memoryBytes: memoryBytes)
         if memoryBytes != nil {
             guard plan.fits else { throw MemoryRefusal(plan: plan) }
             return
         }
         // What is held already is not free any more; and weights that were read are not either.
-        let held = runner.layout.bytes(positions: heldTokens)
+        let held = runner.bytes(positions: heldTokens)
         let wanted = plan.request.context.pageBytes(tokens: tokens) - held
         guard wanted <= plan.request.budgetBytes else { throw MemoryRefusal(plan: plan) }
     }

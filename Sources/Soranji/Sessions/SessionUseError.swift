@@ -26,7 +26,7 @@ public enum SessionUseError: HintedError, Equatable {
         switch self {
         case .noFolder: "set SORANJI_SESSIONS to a folder that can be written"
         case .otherModel(let session, let model, _):
-            "use the model and the --cache-type that '\(session)' was made with (\(model)), or another --session"
+            "use the model and the --kv that '\(session)' was made with (\(model)), or another --session"
         case .otherSystemPrompt: "leave --system out, or use another --session"
         case .template: "ask without --session"
         case .mediaForgotten(let session, _):
