@@ -173,6 +173,12 @@ package final class PagedAttention {
         return selection.settings.firstLocalPage(position: last) > 0 ? selection : nil
     }
 
+    /// Begins a question, so that its tokens vote for the pages that its answer chooses from; nil ends the last one.
+    /// Nothing happens where everything is seen.
+    package func ask(_ positions: Range<Int>?, _ lock: QuestionLock) throws(AllocationError) {
+        try selection?.ask(positions, lock)
+    }
+
     /// What recall did since it was last set to nothing.
     package var recallStatistics: RecallStatistics {
         get { selection?.statistics ?? RecallStatistics() }

@@ -17,6 +17,11 @@ final class RecallSelection {
     /// `[kvHeads][blocks of the chunk][capacity]`, ascending, and `[kvHeads][blocks]` of their lengths.
     private let lists: AlignedBuffer<Int32>
     private let counts: AlignedBuffer<Int32>
+    /// `[kvHeads][blocks]` lists in the order of scores, where they vote, and their lengths.
+    private let ranked: AlignedBuffer<Int32>
+    private let rankedCounts: AlignedBuffer<Int32>
+    /// The question whose tokens vote, and whose answer chooses from what they voted for.
+    private(set) var question: QuestionVotes?
     /// The last list of each layer, `[layers][kvHeads][capacity]`, and `[layers][kvHeads]` of their lengths.
     private let lastLists: AlignedBuffer<Int32>
     private let lastCounts: AlignedBuffer<Int32>
@@ -58,6 +63,8 @@ final class RecallSelection {
         let lists = layout.kvHeadCount * maximumBlocks
         self.lists = try AlignedBuffer(count: lists * settings.listCapacity)
         counts = try AlignedBuffer(count: lists)
+        ranked = try AlignedBuffer(count: lists * settings.retrievedPages)
+        rankedCounts = try AlignedBuffer(count: lists)
         let last = layout.layerCount * layout.kvHeadCount
         lastLists = try AlignedBuffer(count: last * settings.listCapacity)
         lastCounts = try AlignedBuffer(count: last)
@@ -72,6 +79,22 @@ final class RecallSelection {
         counters = try AlignedBuffer(count: workers)
         blockBases = try AlignedBuffer(count: blocks)
         shape = PageIndexBlock.Shape(layout)
+    }
+
+    /// Begins a question, or ends the last one.
+    ///
+    /// - Parameters:
+    ///   - positions: its tokens, none of which was computed yet, and whose last one ends a chunk; nil for none.
+    ///   - lock: what they mean for what follows them.
+    func ask(_ positions: Range<Int>?, _ lock: QuestionLock) throws(AllocationError) {
+        question = nil
+        guard let positions, lock != .free, settings.retrievedPages > 0 else { return }
+        question = try QuestionVotes(
+            lock,
+            positions: positions,
+            settings: settings,
+            headCount: layout.layerCount * layout.kvHeadCount
+        )
     }
 
     /// Notes where a context's records lie; once per chunk.
@@ -139,9 +162,27 @@ final class RecallSelection {
         } else {
             for task in 0..<tasks { work.perform(task: task, worker: 0) }
         }
+        if let question { collectVotes(question, request, blocks) }
         saveLists(layer, block: blocks - 1)
         lastOwners.pointer[layer] = table.pages[last / step * step / PageLayout.positions].identity
         lastBlocks.pointer[layer] = last / step
+    }
+
+    /// One list after the other: several heads and blocks vote for the same pages.
+    private func collectVotes(_ question: QuestionVotes, _ request: PagedAttention.Request, _ blocks: Int) {
+        for block in 0..<blocks {
+            let begin = (request.firstPosition / settings.rankingStep + block) * settings.rankingStep
+            // One that began before this chunk has voted.
+            guard begin >= request.firstPosition, question.positions.contains(begin) else { continue }
+            for head in 0..<layout.kvHeadCount {
+                let number = head * maximumBlocks + block
+                let pages = UnsafeBufferPointer(
+                    start: ranked.pointer + number * settings.retrievedPages,
+                    count: Int(rankedCounts.pointer[number])
+                )
+                question.vote(head: request.layer * layout.kvHeadCount + head, pages)
+            }
+        }
     }
 
     private func continuedTasks(_ continues: Bool) -> Int { continues ? layout.kvHeadCount : 0 }
@@ -180,6 +221,7 @@ final class RecallSelection {
         let initial = min(settings.initialPages, end)
         for page in 0..<initial { list[page] = Int32(page) }
         var count = initial
+        rankedCounts.pointer[number] = 0
         if end - initial <= settings.retrievedPages {
             while count < end {
                 list[count] = Int32(count)
@@ -187,15 +229,100 @@ final class RecallSelection {
             }
         } else {
             let query = self.query(request, head: head, position: position, worker: worker)
-            let found = search(query, request.layer * layout.kvHeadCount + head, initial..<end, worker)
-            for index in 0..<found.count { list[count + index] = found[index].page }
-            count += found.count
+            let place = Place(
+                head: request.layer * layout.kvHeadCount + head,
+                pages: initial..<end,
+                // Lists of a block's later tokens are those of its first.
+                position: position / settings.rankingStep * settings.rankingStep,
+                worker: worker
+            )
+            count += retrieve(query, place, into: list + initial, number)
             sortAscending(list + initial, count - initial)
         }
         counts.pointer[number] = Int32(count)
         counters.pointer[worker].statistics.lists += 1
         counters.pointer[worker].statistics.listedPages += count
         counters.pointer[worker].statistics.candidatePages += end
+    }
+
+    /// Where a list is made.
+    private struct Place {
+        /// Counted over all layers.
+        var head: Int
+        /// To choose from.
+        var pages: Range<Int>
+        var position: Int
+        var worker: Int
+    }
+
+    /// Writes the pages of a list beyond the initial ones.
+    ///
+    /// - Returns: how many there are.
+    private func retrieve(
+        _ query: sk_rank_query,
+        _ place: Place,
+        into list: UnsafeMutablePointer<Int32>,
+        _ number: Int
+    ) -> Int {
+        guard let question, place.position >= question.positions.lowerBound else {
+            return copy(search(query, place.head, place.pages, place.worker), to: list)
+        }
+        if place.position < question.positions.upperBound {
+            let found = search(query, place.head, place.pages, place.worker)
+            sortByScore(found)
+            rankedCounts.pointer[number] = Int32(copy(found, to: ranked.pointer + number * settings.retrievedPages))
+            return copy(found, to: list)
+        }
+        let candidates = question.candidates(head: place.head)
+        // A question that ended before anything was beyond its window says nothing.
+        guard !candidates.isEmpty else { return copy(search(query, place.head, place.pages, place.worker), to: list) }
+        switch question.lock {
+        case .lock:
+            return copy(best(query, place, of: candidates, since: question.endPage), to: list)
+        case .free, .hybrid:
+            let fixed = UnsafeBufferPointer(rebasing: candidates.prefix(settings.retrievedPages / 2))
+            let found = search(query, place.head, place.pages, place.worker)
+            sortByScore(found)
+            var count = 0
+            for page in fixed {
+                list[count] = page
+                count += 1
+            }
+            for candidate in found where count < settings.retrievedPages && !fixed.contains(candidate.page) {
+                list[count] = candidate.page
+                count += 1
+            }
+            return count
+        }
+    }
+
+    private func copy(
+        _ found: UnsafeMutableBufferPointer<Candidate>,
+        to list: UnsafeMutablePointer<Int32>
+    ) -> Int {
+        for index in found.indices { list[index] = found[index].page }
+        return found.count
+    }
+
+    /// The best of some pages, and of all from `firstPage` on.
+    private func best(
+        _ query: sk_rank_query,
+        _ place: Place,
+        of candidates: UnsafeBufferPointer<Int32>,
+        since firstPage: Int
+    ) -> UnsafeMutableBufferPointer<Candidate> {
+        var query = query
+        let memory = self.candidates.pointer + place.worker * candidatesPerWorker
+        var best = CandidateHeap(memory, isBetter: { $1.isBefore($0) })
+        func offer(_ page: Int) {
+            guard place.pages.contains(page), let cover = cover(page / PageIndexBlock.pages, place.head) else { return }
+            counters.pointer[place.worker].statistics.rankedPages += 1
+            let record = cover + shape.coverBytes + page % PageIndexBlock.pages * shape.recordBytes
+            best.offer(Candidate(score: score(&query, record), page: Int32(page)), limit: settings.retrievedPages)
+        }
+        for page in candidates { offer(Int(page)) }
+        for page in max(firstPage, place.pages.lowerBound)..<max(firstPage, place.pages.upperBound) { offer(page) }
+        return UnsafeMutableBufferPointer(start: memory, count: best.count)
     }
 
     /// The queries of a KV head's group at one position, turned by the fixed angle, and their parts.
@@ -259,7 +386,7 @@ final class RecallSelection {
         _ head: Int,
         _ range: Range<Int>,
         _ worker: Int
-    ) -> UnsafeBufferPointer<Candidate> {
+    ) -> UnsafeMutableBufferPointer<Candidate> {
         var query = query
         let memory = candidates.pointer + worker * candidatesPerWorker
         var heap = CandidateHeap(memory + settings.retrievedPages, isBetter: { $0.isBefore($1) })
@@ -281,15 +408,10 @@ final class RecallSelection {
             counters.pointer[worker].statistics.rankedPages += pages.count
             for page in pages {
                 let record = records + (page - first) * shape.recordBytes
-                let found = Candidate(score: score(&query, record), page: Int32(page))
-                if best.count < settings.retrievedPages {
-                    best.append(found)
-                } else if let worst = best.top, found.isBefore(worst) {
-                    best.replaceTop(found)
-                }
+                best.offer(Candidate(score: score(&query, record), page: Int32(page)), limit: settings.retrievedPages)
             }
         }
-        return UnsafeBufferPointer(start: memory, count: best.count)
+        return UnsafeMutableBufferPointer(start: memory, count: best.count)
     }
 
     private func cover(_ block: Int, _ head: Int) -> UnsafeRawPointer? {
@@ -325,78 +447,10 @@ private struct RankWork: ParallelWork {
     }
 }
 
-/// A page, or a block of them, and its score.
-struct Candidate: BitwiseCopyable {
-    var score: Float
-    var page: Int32
-
-    /// The better score, then the earlier page.
-    func isBefore(_ other: Candidate) -> Bool {
-        score > other.score || (score == other.score && page < other.page)
-    }
-}
-
 /// Counters of one worker, in a cache line of their own.
 private struct RecallCounter: BitwiseCopyable {
     var statistics = RecallStatistics()
     private var padding: (Int, Int, Int, Int) = (0, 0, 0, 0)
 
     init() {}
-}
-
-/// A binary heap in memory that someone else owns.
-private struct CandidateHeap {
-    private let memory: UnsafeMutablePointer<Candidate>
-    private(set) var count = 0
-    private let isBetter: (Candidate, Candidate) -> Bool
-
-    init(_ memory: UnsafeMutablePointer<Candidate>, isBetter: @escaping (Candidate, Candidate) -> Bool) {
-        self.memory = memory
-        self.isBetter = isBetter
-    }
-
-    var top: Candidate? { count > 0 ? memory[0] : nil }
-
-    mutating func append(_ candidate: Candidate) {
-        var place = count
-        count += 1
-        while place > 0, isBetter(candidate, memory[(place - 1) / 2]) {
-            memory[place] = memory[(place - 1) / 2]
-            place = (place - 1) / 2
-        }
-        memory[place] = candidate
-    }
-
-    mutating func removeTop() {
-        count -= 1
-        if count > 0 { sink(memory[count]) }
-    }
-
-    mutating func replaceTop(_ candidate: Candidate) { sink(candidate) }
-
-    private mutating func sink(_ candidate: Candidate) {
-        var place = 0
-        while true {
-            var child = 2 * place + 1
-            guard child < count else { break }
-            if child + 1 < count, isBetter(memory[child + 1], memory[child]) { child += 1 }
-            guard isBetter(memory[child], candidate) else { break }
-            memory[place] = memory[child]
-            place = child
-        }
-        memory[place] = candidate
-    }
-}
-
-/// Lists are short: no need for more.
-private func sortAscending(_ list: UnsafeMutablePointer<Int32>, _ count: Int) {
-    for index in 1..<max(1, count) {
-        let value = list[index]
-        var place = index
-        while place > 0, list[place - 1] > value {
-            list[place] = list[place - 1]
-            place -= 1
-        }
-        list[place] = value
-    }
 }

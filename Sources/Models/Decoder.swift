@@ -188,6 +188,13 @@ package final class DecoderRunner {
         return min(wanted, chunkTokens, room)
     }
 
+    /// Begins a question: see ``QuestionLock``. Nil ends the last one.
+    ///
+    /// - Parameter positions: its tokens, none of which was computed yet, and the last of which ends a chunk.
+    package func ask(_ positions: Range<Int>?, _ lock: QuestionLock) throws(AllocationError) {
+        try attention.ask(positions, lock)
+    }
+
     /// What recall did since it was last set to nothing.
     package var recallStatistics: RecallStatistics {
         get { attention.recallStatistics }

@@ -12,11 +12,23 @@ public struct AttentionOptions: Sendable, Equatable {
         case auto
     }
 
+    /// How the tokens of an answer choose pages beyond their window.
+    public enum QuestionLock: String, Sendable, CaseIterable {
+        /// As all other tokens do.
+        case free
+        /// From those that the question's tokens chose, and those that left the window since.
+        case lock
+        /// Half are those that the question's tokens chose most, half are chosen freely.
+        case hybrid
+    }
+
     public var mode = Mode.auto
     /// Tokens of the window; nil: half of the trained length.
     public var windowTokens: Int?
     /// Pages of 128 tokens that are found beyond it; nil: as many as three eighths of the trained length.
     public var pages: Int?
+    /// What a question's tokens mean for the pages that its answer sees.
+    public var questionLock = QuestionLock.free
     /// Tokens that share one ranking.
     public var rankingStep: Int?
 
@@ -92,6 +104,19 @@ extension Runtime {
         figures.candidatesPerList = Double(statistics.candidatePages) / lists
         figures.rankedPerList = Double(statistics.rankedPages) / lists
         return figures
+    }
+
+    /// Lets a question's tokens choose pages for its answer, where that is wanted. They are read again when the context
+    /// holds some of them: choices are made while they are read.
+    ///
+    /// - Parameter question: positions of the last tokens of the prompt that comes; nil for none.
+    func beginQuestion(_ question: Range<Int>?, _ table: inout PageTable) throws {
+        guard let question, recallsLongContexts, attention.questionLock != .free else {
+            try runner.ask(nil, .free)
+            return
+        }
+        if table.count > question.lowerBound { table.truncate(to: question.lowerBound) }
+        try runner.ask(question, attention.questionLock == .lock ? .lock : .hybrid)
     }
 
     func resetRecallStatistics() { runner.recallStatistics = RecallStatistics() }

@@ -170,6 +170,7 @@ public final class Conversation {
         runtime.resetRecallStatistics()
         let spoken = try runtime.speak(
             prompt,
+            question: Prompt.tokens(of: question, in: encoded.text, ranges: encoded.ranges),
             table: &table,
             maximumTokens: maximumTokens,
             sampling: sampling,
@@ -271,6 +272,16 @@ enum Prompt {
 
     /// A document as it stands before the question.
     static func text(of document: Document) -> String { "Document \(document.name):\n\n\(body(of: document))\n\n" }
+
+    /// Where the tokens of a question are, up to the prompt's end.
+    ///
+    /// - Parameter ranges: the bytes of `text` that each token covers.
+    /// - Returns: nil where the template changed it.
+    static func tokens(of question: String, in text: String, ranges: [Range<Int>]) -> Range<Int>? {
+        guard let found = text.range(of: question, options: .backwards) else { return nil }
+        let offset = text.utf8.distance(from: text.startIndex, to: found.lowerBound)
+        return ranges.firstIndex { $0.upperBound > offset }.map { $0..<ranges.count }
+    }
 
     /// A question as it stands after so many documents.
     static func question(_ question: String, documents count: Int, instruction: String?) -> String {

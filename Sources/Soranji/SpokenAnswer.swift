@@ -18,10 +18,12 @@ extension Runtime {
     /// Answers a prompt in text.
     ///
     /// - Parameters:
+    ///   - question: positions of the prompt's tokens that say what is asked for; nil where it is not known.
     ///   - table: holds a beginning of the prompt; everything afterwards.
     ///   - probing: whether it is recorded where the answer comes from.
     func speak(
         _ prompt: TokenStream,
+        question: Range<Int>?,
         table: inout PageTable,
         maximumTokens: Int?,
         sampling: SamplingOptions,
@@ -40,6 +42,7 @@ extension Runtime {
         let result = try generate(
             stream: prompt,
             table: &table,
+            question: question,
             maximumTokens: maximumTokens ?? contextTokens - prompt.count,
             sampling: sampling,
             stopTokens: tokenizer.endOfGenerationTokens,

@@ -107,6 +107,7 @@ public final class SessionConversation {
                 var table = try read(&work, onProgress)
                 let spoken = try runtime.speak(
                     work.prompt,
+                    question: work.stableTokens..<work.prompt.count,
                     table: &table,
                     maximumTokens: maximumTokens,
                     sampling: sampling,

@@ -87,6 +87,14 @@ struct ModelFlags: ParsableArguments {
     )
     var recallPages: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "How the tokens of an answer choose pages: as all others (free), from those that the question's tokens chose (lock), or half of them so (hybrid).",
+            valueName: "mode"
+        )
+    )
+    var recallLock: AttentionOptions.QuestionLock = .free
+
     @Option(parsing: .unconditional, help: .hidden)
     var recallStep: Int?
 
@@ -97,6 +105,7 @@ struct ModelFlags: ParsableArguments {
         options.windowTokens = recallWindow?.tokens
         options.pages = recallPages
         options.rankingStep = recallStep
+        options.questionLock = recallLock
         return options
     }
 
@@ -110,6 +119,7 @@ struct ModelFlags: ParsableArguments {
 
 extension Runtime.CacheElement: ExpressibleByArgument {}
 extension AttentionOptions.Mode: ExpressibleByArgument {}
+extension AttentionOptions.QuestionLock: ExpressibleByArgument {}
 
 /// How the next token is chosen. What is not given comes from the model's maker, else from ``SamplingOptions``.
 struct SamplingFlags: ParsableArguments {
