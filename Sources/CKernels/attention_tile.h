@@ -80,16 +80,41 @@ SK_ALWAYS vr load_part(const sk_values *values, int64_t row, int32_t part, int f
     return fma_register(code, (vr)values->scales[run * SK_PAGE + row], (vr)values->minima[run * SK_PAGE + row]);
 }
 
-// 16 positions of a key channel.
-SK_ALWAYS v16 load_keys16(const sk_page_layout *layout, const void *keys, int32_t column, int32_t position, int form) {
-    const int64_t index = (int64_t)column * SK_PAGE + position;
-    if (form == FORM_F32) return load16((const float *)keys + index);
-    if (form == FORM_F16) return load16_half((const uint16_t *)keys + index);
+SK_ALWAYS v16 float16_of(codes16 codes) {
+    return __builtin_convertvector(__builtin_convertvector(codes, i16), v16);
+}
+
+// 16 columns of a row, from a multiple of 16 on.
+SK_ALWAYS v16 load_values16(const sk_values *values, int64_t row, int32_t column, int form) {
+    const int64_t index = row * values->stride + column;
+    if (form == FORM_F32) return load16((const float *)values->data + index);
+    if (form == FORM_F16) return load16_half((const uint16_t *)values->data + index);
+    const int32_t run = column / SK_VALUE_RUN;
+    const uint8_t *data = (const uint8_t *)values->data;
     codes16 codes;
-    memcpy(&codes, (const uint8_t *)keys + index, sizeof codes);
-    const float *scales = sk_key_scales(layout, keys);
-    return fma16(__builtin_convertvector(__builtin_convertvector(codes, i16), v16), (v16)scales[column],
-                 (v16)scales[layout->k_width + column]);
+    if (form == FORM_Q8) {
+        memcpy(&codes, data + index, sizeof codes);
+    } else {
+        memcpy(&codes, data + row * values->stride + run * (SK_VALUE_RUN / 2), sizeof codes);
+        codes = column % SK_VALUE_RUN ? codes >> 4 : codes & 15;
+    }
+    return fma16(float16_of(codes), (v16)values->scales[run * SK_PAGE + row], (v16)values->minima[run * SK_PAGE + row]);
+}
+
+// A page's keys as they are unpacked.
+typedef struct {
+    const void *data;
+    const float *scales, *minima;  // [k_width] of codes
+} sk_keys;
+
+// 16 positions of a key channel.
+SK_ALWAYS v16 load_keys16(const sk_keys *keys, int32_t column, int32_t position, int form) {
+    const int64_t index = (int64_t)column * SK_PAGE + position;
+    if (form == FORM_F32) return load16((const float *)keys->data + index);
+    if (form == FORM_F16) return load16_half((const uint16_t *)keys->data + index);
+    codes16 codes;
+    memcpy(&codes, (const uint8_t *)keys->data + index, sizeof codes);
+    return fma16(float16_of(codes), (v16)keys->scales[column], (v16)keys->minima[column]);
 }
 
 // The queries of one tile as [k_width][count], the columns in the order of the sums.
@@ -119,19 +144,24 @@ SK_ALWAYS void fetch_ahead(sk_ahead *ahead) {
 
 // `vectors` x 16 positions from `first` on as floats [k_width][vectors * 16], turned by their offset, the columns in
 // the order of the sums.
-SK_ALWAYS void unpack_keys_as(const sk_page_layout *layout, const void *keys, const float *cosines,
-                              const float *sines, int32_t first, int vectors, int form, sk_ahead *ahead,
+SK_ALWAYS void unpack_keys_as(const sk_page_layout *layout, const void *data, const float *cosines,
+                              const float *sines, int32_t first, int vectors, int form, sk_ahead *fetched,
                               float *panel) {
-    const int32_t begin = layout->rope_begin, pairs = layout->rope_width / 2;
-    for (int32_t c = 0; c < layout->k_width; c++) {
+    // What stays the same is read once: the compiler takes every store to the panel for one that may change it.
+    const int32_t begin = layout->rope_begin, pairs = layout->rope_width / 2, width = layout->k_width;
+    const float *scales = form == FORM_Q8 ? sk_key_scales(layout, data) : NULL;
+    const sk_keys all = {data, scales, form == FORM_Q8 ? scales + width : NULL};
+    const sk_keys *keys = &all;
+    sk_ahead own = *fetched, *ahead = &own;
+    for (int32_t c = 0; c < width; c++) {
         if (c == begin) {
             for (int32_t pair = 0; pair < pairs; pair++, panel += 2 * vectors * SK_LANES) {
                 fetch_ahead(ahead);
                 fetch_ahead(ahead);
                 for (int v = 0; v < vectors; v++) {
                     const int32_t p = first + v * SK_LANES;
-                    const v16 a = load_keys16(layout, keys, c + pair, p, form);
-                    const v16 b = load_keys16(layout, keys, c + pair + pairs, p, form);
+                    const v16 a = load_keys16(keys, c + pair, p, form);
+                    const v16 b = load_keys16(keys, c + pair + pairs, p, form);
                     const v16 cosine = load16(cosines + pair * SK_PAGE + p);
                     const v16 sine = load16(sines + pair * SK_PAGE + p);
                     store16(panel + v * SK_LANES, fma16(a, cosine, -(b * sine)));
@@ -139,14 +169,15 @@ SK_ALWAYS void unpack_keys_as(const sk_page_layout *layout, const void *keys, co
                 }
             }
             c += 2 * pairs;
-            if (c >= layout->k_width) return;
+            if (c >= width) break;
         }
         fetch_ahead(ahead);
         for (int v = 0; v < vectors; v++) {
-            store16(panel + v * SK_LANES, load_keys16(layout, keys, c, first + v * SK_LANES, form));
+            store16(panel + v * SK_LANES, load_keys16(keys, c, first + v * SK_LANES, form));
         }
         panel += vectors * SK_LANES;
     }
+    *fetched = own;
 }
 
 #define SK_UNPACK(FORM) \
@@ -261,10 +292,12 @@ static void value_tile(int32_t rows, int32_t vectors, const float *weights, sk_v
 // Copies a range of positions of a strip of columns, as floats, into a panel [128][vectors * 16], and makes the strip
 // that panel.
 SK_ALWAYS void unpack_values_as(sk_values *strip, int32_t vectors, sk_range range, int form, float *panel) {
-    const int32_t parts = vectors * SK_LANES / SK_REGISTER;
+    // A copy, which no store to the panel can change.
+    const sk_values values = *strip;
     for (int32_t p = range.first; p < range.last; p++) {
-        for (int32_t part = 0; part < parts; part++) {
-            store_register(panel + (int64_t)(p * parts + part) * SK_REGISTER, load_part(strip, p, part, form));
+        for (int32_t v = 0; v < vectors; v++) {
+            store16(panel + (int64_t)(p * vectors + v) * SK_LANES,
+                    load_values16(&values, p, values.column + v * SK_LANES, form));
         }
     }
     *strip = (sk_values){panel, vectors * SK_LANES, 0, FORM_F32, NULL, NULL};
