@@ -125,7 +125,7 @@ public final class Conversation {
     /// Asks and answers.
     ///
     /// - Parameters:
-    ///   - maximumTokens: longest answer in tokens; nil for as many as the context holds.
+    ///   - maximumTokens: longest answer in tokens; nil for as many as ``Runtime/answerRoom(after:)`` says.
     ///   - stopTexts: the answer ends before the first of them.
     ///   - onMedia: called before each file is decoded and encoded.
     ///   - onText: called with each piece of the answer as it is there; return false to stop.

@@ -19,6 +19,7 @@ extension Runtime {
     ///
     /// - Parameters:
     ///   - table: holds a beginning of the prompt; everything afterwards.
+    ///   - maximumTokens: nil for ``answerRoom(after:)``.
     ///   - probing: whether it is recorded where the answer comes from.
     func speak(
         _ prompt: TokenStream,
@@ -40,7 +41,7 @@ extension Runtime {
         let result = try generate(
             stream: prompt,
             table: &table,
-            maximumTokens: maximumTokens ?? contextTokens - prompt.count,
+            maximumTokens: maximumTokens ?? answerRoom(after: prompt.count),
             sampling: sampling,
             stopTokens: tokenizer.endOfGenerationTokens,
             measuresCertainty: measuresCertainty,
