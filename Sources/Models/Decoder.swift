@@ -10,11 +10,10 @@ package final class Decoder: Sendable {
     package let weights: DecoderWeights
     package let store: ExpertStore
 
-    /// - Parameter expertBudgetBytes: bytes of routed shards that may be in memory; nil leaves that to the kernel.
-    package init(bundle: Bundle, expertBudgetBytes: Int? = nil) throws {
+    package init(bundle: Bundle) throws {
         configuration = try DecoderConfiguration(json: bundle.configuration)
         weights = try DecoderWeights(bundle: bundle, configuration: configuration)
-        store = ExpertStore(bundle: bundle, shape: configuration.storeShape, budgetBytes: expertBudgetBytes)
+        store = ExpertStore(bundle: bundle, shape: configuration.storeShape)
     }
 
     /// How pages of this model's keys and values lie in memory.

@@ -15,7 +15,7 @@ struct SpokenAnswer {
 }
 
 extension Runtime {
-    /// Answers a prompt in text.
+    /// Answers a prompt in text. Of what was seen or heard it is measured how sure the answer is.
     ///
     /// - Parameters:
     ///   - table: holds a beginning of the prompt; everything afterwards.
@@ -27,7 +27,6 @@ extension Runtime {
         maximumTokens: Int?,
         sampling: SamplingOptions,
         stopTexts: [String],
-        measuresCertainty: Bool = false,
         probing: Bool,
         onProgress: (PrefillProgress) throws -> Void,
         onText: (String) throws -> Bool
@@ -44,7 +43,7 @@ extension Runtime {
             maximumTokens: maximumTokens ?? answerRoom(after: prompt.count),
             sampling: sampling,
             stopTokens: tokenizer.endOfGenerationTokens,
-            measuresCertainty: measuresCertainty,
+            measuresCertainty: !prompt.media.isEmpty,
             probes: probes,
             onProgress: onProgress
         ) { token in

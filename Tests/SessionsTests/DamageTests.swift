@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import JSONText
 import KVCache
+import Tensor
 import Testing
 
 @testable import Sessions
@@ -28,7 +29,7 @@ struct DamageTests {
         try made(test)
         let files = try test.files(of: "s").map { ($0, try bytes($0)) }.filter { !$0.1.isEmpty }
         #expect(files.count == 3)
-        var numbers = Numbers(seed: 3)
+        var numbers = SplitMix64(state: 3)
         var undetected: [String] = []
         for _ in 0..<1000 {
             // Every other flip in the whole, the others in a file of any size.
@@ -177,7 +178,7 @@ struct DamageTests {
         let folder = test.library.folder("s")
         let journal = try bytes(folder + "/journal")
         let manifest = try bytes(folder + "/session.json")
-        var numbers = Numbers(seed: 11)
+        var numbers = SplitMix64(state: 11)
         func random(_ count: Int) -> [UInt8] { (0..<count).map { _ in .random(in: 0...255, using: &numbers) } }
         func attempt() {
             if let session = try? test.library.open("s", access: .reading) {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import KVCache
+import Tensor
 import Testing
 
 @testable import Sessions
@@ -149,7 +150,7 @@ struct LibraryTests {
         let path = test.path + "/book.session"
         try test.library.export("book", to: path)
         let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-        var numbers = Numbers(seed: 9)
+        var numbers = SplitMix64(state: 9)
         let broken = test.path + "/broken.session"
         for round in 0..<120 {
             var bytes = whole
@@ -177,8 +178,14 @@ struct LibraryTests {
         let fingerprint = Truth.manifest().fingerprint
         var content = ContextContent(tokens: (0..<600).map(Truth.token))
         func search(_ limit: Int = 600, excluding: String? = nil) -> (name: String, pages: Int)? {
-            test.library.longestPrefix(of: content, limit: limit, fingerprint: fingerprint, excluding: excluding)
-                .map { ($0.session.name, $0.pages) }
+            var search = PrefixSearch()
+            return test.library.bestPrefix(
+                of: content,
+                limit: limit,
+                fingerprint: fingerprint,
+                excluding: excluding,
+                &search
+            ).map { ($0.session.name, $0.pages) }
         }
         #expect(search()?.name == "long" && search()?.pages == 4)
         #expect(search(excluding: "long")?.name == "short" && search(excluding: "long")?.pages == 2)

@@ -1,6 +1,7 @@
 import Foundation
 import JSONText
 import KVCache
+import Tensor
 import Testing
 
 @testable import Sessions
@@ -8,7 +9,7 @@ import Testing
 struct StoreTests {
     @Test func whatWasWrittenIsThereAgain() throws {
         let test = TestLibrary()
-        var numbers = Numbers(seed: 1)
+        var numbers = SplitMix64(state: 1)
         do {
             let session = try test.library.create("book", manifest: Truth.manifest())
             for _ in 0..<12 {

@@ -1,4 +1,3 @@
-import CKernels
 import JSONText
 import KVCache
 import ModelFiles
@@ -85,32 +84,6 @@ extension PageLayout {
         "\(layerCount) layers of \(kvHeadCount) heads, keys \(keyWidth) (\(ropeColumns.lowerBound)..<\(ropeColumns.upperBound) turn) "
             + "and values \(valueWidth) in \(element.rawValue), \(Self.positions) positions, form 1"
             + (sealed.map { ", \(PageSealing.groupPages) at a time sealed as \($0.element.rawValue), form 1" } ?? "")
-    }
-}
-
-/// SHA-256 over texts and files; each is told apart from the next by its length.
-struct Digest {
-    private var state = sk_sha256()
-
-    init() { sk_sha256_begin(&state) }
-
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
-        var count = UInt64(bytes.count).littleEndian
-        sk_sha256_update(&state, &count, 8)
-        if let base = bytes.baseAddress { sk_sha256_update(&state, base, bytes.count) }
-    }
-
-    mutating func add(_ text: String) {
-        var text = text
-        text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
-    }
-
-    /// Lower-case digits. Ends this digest.
-    var hexadecimal: String {
-        var state = state
-        var digest = [UInt8](repeating: 0, count: 32)
-        sk_sha256_finish(&state, &digest)
-        return digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }
 

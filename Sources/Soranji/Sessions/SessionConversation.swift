@@ -98,7 +98,7 @@ public final class SessionConversation {
         if session == nil, library.exists(name) { try reopen(.reading) }
         // Others may write between two questions.
         defer { stopWriting() }
-        var work = try prepare(question, keeps: keeps, answerTokens: maximumTokens ?? 1, onMedia)
+        var work = try prepare(question, keeps: keeps, answerTokens: maximumTokens, onMedia)
         if let reason = work.reasonWithoutWriter { receipt.misses.append(reason) }
         var hasSpoken = false
         // Every round heals one page, so this ends.
@@ -201,7 +201,7 @@ public final class SessionConversation {
     private func prepare(
         _ question: String,
         keeps: Bool,
-        answerTokens: Int,
+        answerTokens: Int?,
         _ onMedia: (MediaReceipt.Entry) throws -> Void
     ) throws -> Work {
         let brings = !newDocuments.isEmpty || !newMedia.isEmpty
@@ -236,7 +236,7 @@ public final class SessionConversation {
         // After an answer the documents of earlier turns are not asked about once more.
         let askedOf = notes.place == .answer ? newDocuments.count : documents.count
         let asked = Prompt.question(question, documents: askedOf, instruction: instruction)
-        let media = try readMedia(maker, stream, texts.joined(), asked, answerTokens, onMedia)
+        let media = try readMedia(maker, stream, texts.joined(), asked, answerTokens ?? 1, onMedia)
         let added = try maker.make(
             place: notes.place,
             pending: stream.pendingText,
@@ -245,14 +245,11 @@ public final class SessionConversation {
             media: media
         )
         let count = stream.count + added.stream.count
-        guard runtime.contextTokens - count >= answerTokens else {
-            throw RuntimeError.promptTooLong(
-                promptTokens: count,
-                answerTokens: answerTokens,
-                contextTokens: runtime.contextTokens,
-                trainedTokens: runtime.trainedContextTokens
-            )
-        }
+        // What is read for the session is stored chunk by chunk, and mapped from then on.
+        let isStored = session == nil || session?.access == .writing
+        let mapped =
+            isStored ? stream.count + added.stableTokens - runtime.runner.chunkTokens : session?.storedTokens ?? 0
+        try runtime.checkRoom(promptTokens: count, answerTokens: answerTokens, mappedTokens: max(0, mapped))
         let work = Work(
             prompt: TokenStream(
                 stored: stream.content,

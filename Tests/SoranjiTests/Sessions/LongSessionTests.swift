@@ -3,6 +3,7 @@ import KVCache
 import MediaFixtures
 import Models
 import Sessions
+import Tensor
 import Testing
 
 @testable import Soranji
@@ -222,7 +223,7 @@ struct LongSessionTests {
         first.add(SessionPlace.document(100))
         let expected = try first.ask("What is line 7?", maximumTokens: 4).tokens
         let stored = try place.store.library.open("s", access: .reading)
-        var generator = SeededGenerator(seed: 5)
+        var generator = SplitMix64(state: 5)
         for entry in [stored.pages[0], stored.pages[7], stored.pages[stored.pages.count - 1]] + stored.indexBlocks {
             let form = stored.manifest.forms[entry.form]
             let place_ = entry.offset + Int.random(in: 0..<form.recordBytes, using: &generator)
