@@ -169,7 +169,7 @@ let package = Package(
             name: "SoranjiTests",
             dependencies: [
                 "CKernels", "Experts", "FilmTestSupport", "JSONText", "KVCache", "Media", "MediaFixtures", "ModelFiles",
-                "Models", "Sessions", "Soranji", "Tokenizers", "VideoDecoder",
+                "Models", "Sessions", "Soranji", "Tensor", "Tokenizers", "VideoDecoder",
             ],
             exclude: ["Fixtures"],
             swiftSettings: swiftSettings

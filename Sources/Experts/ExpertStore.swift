@@ -4,7 +4,7 @@ import Tensor
 
 /// The experts of a bundle. A shard is mapped when it is first used, never copied; its pages come in as they are read.
 ///
-/// With a budget (``init(bundle:shape:budgetBytes:)``) the store decides which shards stay in memory: as soon as a layer's
+/// With a budget (``limit(toBytes:)``) the store decides which shards stay in memory: as soon as a layer's
 /// choices are known, ``announce(layer:experts:isResident:)`` asks the kernel for the missing ones, whole and
 /// at once instead of page fault by page fault, and gives back those that were not needed for longest. Without one, all is
 /// left to the kernel, and nothing is counted.
@@ -44,6 +44,8 @@ package final class ExpertStore: Sendable {
     }
 
     private struct Residency {
+        /// Nil: no limit of our own.
+        var budgetBytes: Int?
         var list: ResidencyList
         var step: UInt64 = 0
         var traffic = Traffic()
@@ -51,22 +53,21 @@ package final class ExpertStore: Sendable {
 
     private let bundle: Bundle
     private let shape: Shape
-    /// Bytes of routed shards that may be in memory; nil: no limit of our own.
-    package let budgetBytes: Int?
     /// `[layer][shared, expert 0, expert 1 ...]`
     private let mapped: Mutex<[MappedExpert?]>
     private let residency: Mutex<Residency>
 
-    /// - Parameter budgetBytes: bytes of routed shards that may be in memory. One layer's choices are always there
-    ///   together, so a smaller budget is exceeded by so much.
-    package init(bundle: Bundle, shape: Shape, budgetBytes: Int? = nil) {
+    package init(bundle: Bundle, shape: Shape) {
         self.bundle = bundle
         self.shape = shape
-        self.budgetBytes = budgetBytes
         let slots = shape.sharedWidths.count * (shape.expertCount + 1)
         mapped = Mutex(Array(repeating: nil, count: slots))
-        residency = Mutex(Residency(list: ResidencyList(slotCount: budgetBytes == nil ? 0 : slots)))
+        residency = Mutex(Residency(list: ResidencyList(slotCount: slots)))
     }
+
+    /// How many bytes of routed shards may be in memory from now on; nil leaves that to the kernel. One layer's choices are
+    /// always there together, so a smaller budget is exceeded by so much. What was run without a budget is not counted.
+    package func limit(toBytes bytes: Int?) { residency.withLock { $0.budgetBytes = bytes } }
 
     /// One expert's weights, mapped on first use.
     ///
@@ -114,13 +115,13 @@ package final class ExpertStore: Sendable {
         experts: UnsafeBufferPointer<Int32>,
         isResident: UnsafeMutablePointer<Bool>
     ) throws {
-        guard let budgetBytes else {
+        let (budget, step) = residency.withLock { state in
+            state.step += 1
+            return (state.budgetBytes, state.step)
+        }
+        guard let budget else {
             isResident.update(repeating: true, count: experts.count)
             return
-        }
-        let step = residency.withLock { state in
-            state.step += 1
-            return state.step
         }
         let layers = shape.sharedWidths.count
         for (index, expert) in experts.enumerated() {
@@ -130,7 +131,7 @@ package final class ExpertStore: Sendable {
                 let bytes = known.file.count
                 // Once through the layers with so many experts each: does that leave anything of this layer?
                 let passBytes = layers * experts.count * bytes
-                let was = state.list.use(slot, bytes: bytes, step: step, passBytes > budgetBytes ? .scan : .recent)
+                let was = state.list.use(slot, bytes: bytes, step: step, passBytes > budget ? .scan : .recent)
                 state.traffic.hits += was ? 1 : 0
                 state.traffic.misses += was ? 0 : 1
                 state.traffic.readBytes += was ? 0 : bytes
@@ -138,7 +139,7 @@ package final class ExpertStore: Sendable {
             }
             if !isResident[index] { known.file.advise(.willNeed) }
         }
-        while let victim = residency.withLock({ $0.list.evict(beyond: budgetBytes, step: step) }) {
+        while let victim = residency.withLock({ $0.list.evict(beyond: budget, step: step) }) {
             guard let file = mapped.withLock({ $0[victim]?.file }) else { continue }
             file.advise(.pageOut)
             residency.withLock { $0.traffic.evictedBytes += file.count }

@@ -78,7 +78,10 @@ package final class Page: @unchecked Sendable {
         keys(layer: layer, head: head) + layout.keyBytes
     }
 
-    /// Records for ranking of a sealed page, `[layers][heads]`.
+    /// Whether the page's memory ends with its records for ranking: files keep those elsewhere.
+    var holdsIndexRecords: Bool { isSealed && !record.isReadOnly }
+
+    /// Records for ranking of a sealed page that holds them, `[layers][heads]`.
     var indexRecords: UnsafeMutableRawPointer { UnsafeMutableRawPointer(storage + layout.pageBytes) }
 
     package var isSealed: Bool { layout.element.isSealed }

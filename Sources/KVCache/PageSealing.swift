@@ -10,18 +10,19 @@ package struct PageSealing: Sendable, Equatable {
     /// Pages of a group, and its positions.
     package static let groupPages = 4
     package static let groupPositions = groupPages * PageLayout.positions
-    /// Cuts back to multiples of this: tokens share one ranking of pages, see ``RecallSettings/rankingStep``.
-    package static let alignment = 4
 
     /// How sealed pages lie in memory; nil to leave pages as they are.
     package var layout: PageLayout?
-    /// Whether pages are described for ranking.
-    package var describesPages: Bool
+    /// How long contexts are attended to; nil: exactly.
+    package var recall: RecallSettings?
 
-    package init(layout: PageLayout?, describesPages: Bool) {
+    package init(layout: PageLayout?, recall: RecallSettings?) {
         self.layout = layout
-        self.describesPages = describesPages
+        self.recall = recall
     }
+
+    /// Whether pages are described for ranking.
+    package var describesPages: Bool { recall != nil }
 
     /// The first position of the group after the one that holds `position`.
     package static func groupEnd(after position: Int) -> Int { (position / groupPositions + 1) * groupPositions }
@@ -69,12 +70,21 @@ extension PageTable {
         pool.run(tasks: layout.layerCount, CoverWork(layout: layout, block: block, work.endInBlock))
     }
 
+    /// Checks the stored pages of the group that holds `position`, so that what they are sealed or described as is what was
+    /// written: layers with windows of their own may not have come to them.
+    func checkGroup(of position: Int) throws(PageDamage) {
+        let first = position / PageSealing.groupPositions * PageSealing.groupPages
+        for index in first..<min(first + PageSealing.groupPages, pages.count) where pages[index].record.isReadOnly {
+            try checkIntact(page: index)
+        }
+    }
+
     /// Puts the sealed pages in the place of the open ones, which serve for the next group where nobody else has them.
     private mutating func exchange(from first: Int) {
         for index in first..<first + PageSealing.groupPages {
             let sealed = spares.removeFirst()
             sealed.adopt(pages[index])
-            if isKnownUniquelyReferenced(&pages[index]) {
+            if !pages[index].record.isReadOnly, isKnownUniquelyReferenced(&pages[index]) {
                 pages[index].reset()
                 pages.append(pages[index])
             }
@@ -168,36 +178,54 @@ extension PageTable {
         return pages.prefix(sealed + min(open, PageSealing.groupPages - 1))
     }
 
-    /// Describes pages that came from elsewhere.
-    mutating func describeSharedPages() throws(AllocationError) {
-        guard let sealing, sealing.describesPages else { return }
-        let complete = count / PageSealing.groupPositions * PageSealing.groupPages
-        for index in 0..<complete {
-            try prepareBlock(of: index)
-            let block = blocks[index / PageIndexBlock.pages]
-            let page = index % PageIndexBlock.pages
-            for layer in 0..<layout.layerCount {
-                for head in 0..<layout.kvHeadCount { describe(pages[index], layer, head, block, page) }
+    /// Describes pages of complete groups that came from elsewhere, from a page that begins a group on.
+    ///
+    /// - Parameter pool: nil for the thread at hand alone.
+    mutating func describe(from first: Int, pool: ThreadPool?) throws(AllocationError) {
+        guard first < completedPages else { return }
+        for index in stride(from: first, to: completedPages, by: PageSealing.groupPages) { try prepareBlock(of: index) }
+        let layers = layout.layerCount
+        for index in first..<completedPages {
+            let work = DescribeWork(
+                layout: layout,
+                page: pages[index],
+                block: blocks[index / PageIndexBlock.pages],
+                number: index % PageIndexBlock.pages
+            )
+            if let pool {
+                pool.run(tasks: layers, work)
+            } else {
+                for layer in 0..<layers { work.perform(task: layer, worker: 0) }
             }
         }
-        for number in blocks.indices {
-            let described = min(PageIndexBlock.pages, complete - number * PageIndexBlock.pages)
-            let work = CoverWork(layout: layout, block: blocks[number], described)
-            for layer in 0..<layout.layerCount { work.perform(task: layer, worker: 0) }
+        for number in first / PageIndexBlock.pages..<blocks.count {
+            let described = min(PageIndexBlock.pages, completedPages - number * PageIndexBlock.pages)
+            let cover = CoverWork(layout: layout, block: blocks[number], described)
+            for layer in 0..<layers { cover.perform(task: layer, worker: 0) }
         }
     }
+}
 
-    private func describe(_ page: Page, _ layer: Int, _ head: Int, _ block: PageIndexBlock, _ number: Int) {
-        let record = block.record(layer: layer, head: head, page: number)
-        if page.isSealed {
-            let bytes = layout.indexRecordBytes
-            record.copyMemory(
-                from: page.indexRecords + (layer * layout.kvHeadCount + head) * bytes,
-                byteCount: bytes
-            )
-        } else {
-            var kernelLayout = page.layout.kernelLayout
-            sk_rank_describe(&kernelLayout, page.keys(layer: layer, head: head), record)
+/// Describes a layer of one page per task.
+private struct DescribeWork: ParallelWork {
+    let layout: PageLayout
+    let page: Page
+    let block: PageIndexBlock
+    let number: Int
+
+    func perform(task layer: Int, worker: Int) {
+        for head in 0..<layout.kvHeadCount {
+            let record = block.record(layer: layer, head: head, page: number)
+            if page.holdsIndexRecords {
+                let bytes = layout.indexRecordBytes
+                record.copyMemory(
+                    from: page.indexRecords + (layer * layout.kvHeadCount + head) * bytes,
+                    byteCount: bytes
+                )
+            } else {
+                var kernelLayout = page.layout.kernelLayout
+                sk_rank_describe(&kernelLayout, page.keys(layer: layer, head: head), record)
+            }
         }
     }
 }

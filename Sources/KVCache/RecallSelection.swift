@@ -22,12 +22,6 @@ final class RecallSelection {
     private let rankedCounts: AlignedBuffer<Int32>
     /// The question whose tokens vote, and whose answer chooses from what they voted for.
     private(set) var question: QuestionVotes?
-    /// The last list of each layer, `[layers][kvHeads][capacity]`, and `[layers][kvHeads]` of their lengths.
-    private let lastLists: AlignedBuffer<Int32>
-    private let lastCounts: AlignedBuffer<Int32>
-    /// Whose lists they are, per layer: the identity of a page, and the number of the block of tokens.
-    private let lastOwners: AlignedBuffer<UInt64>
-    private let lastBlocks: AlignedBuffer<Int>
     /// Per worker: queries before and after their turn, squares, positive and negative parts.
     private let scratch: AlignedBuffer<Float>
     private let scratchPerWorker: Int
@@ -65,11 +59,6 @@ final class RecallSelection {
         counts = try AlignedBuffer(count: lists)
         ranked = try AlignedBuffer(count: lists * settings.retrievedPages)
         rankedCounts = try AlignedBuffer(count: lists)
-        let last = layout.layerCount * layout.kvHeadCount
-        lastLists = try AlignedBuffer(count: last * settings.listCapacity)
-        lastCounts = try AlignedBuffer(count: last)
-        lastOwners = try AlignedBuffer(count: layout.layerCount)
-        lastBlocks = try AlignedBuffer(count: layout.layerCount)
         let stride = Int(sk_rank_stride(Int32(layout.keyWidth)))
         scratchPerWorker = 5 * (headCount / layout.kvHeadCount) * stride
         scratch = try AlignedBuffer(count: workers * scratchPerWorker)
@@ -150,11 +139,8 @@ final class RecallSelection {
         let blocks = last / step - first / step + 1
         // A chunk may begin within a block whose list was made with an earlier token.
         let begin = first / step * step
-        let owner = table.pages[begin / PageLayout.positions].identity
-        let layer = request.layer
-        let continues =
-            begin < first && lastOwners.pointer[layer] == owner && lastBlocks.pointer[layer] == first / step
-        if continues { restoreLists(layer) }
+        let continues = begin < first && table.lists?.block(request.layer) == first / step
+        if continues, let lists = table.lists { restore(lists, layer: request.layer) }
         let work = RankWork(selection: self, request: request, blockCount: blocks, continues: continues)
         let tasks = layout.kvHeadCount * blocks
         if settings.firstLocalPage(position: last) > settings.listCapacity, tasks > continuedTasks(continues) {
@@ -163,9 +149,12 @@ final class RecallSelection {
             for task in 0..<tasks { work.perform(task: task, worker: 0) }
         }
         if let question { collectVotes(question, request, blocks) }
-        saveLists(layer, block: blocks - 1)
-        lastOwners.pointer[layer] = table.pages[last / step * step / PageLayout.positions].identity
-        lastBlocks.pointer[layer] = last / step
+        guard let lists = table.lists else { return }
+        for head in 0..<layout.kvHeadCount {
+            let list = pages(head: head, position: last, chunk: first)
+            lists.setList(list, layer: request.layer, head: head)
+        }
+        lists.setBlock(last / step, layer: request.layer)
     }
 
     /// One list after the other: several heads and blocks vote for the same pages.
@@ -187,23 +176,13 @@ final class RecallSelection {
 
     private func continuedTasks(_ continues: Bool) -> Int { continues ? layout.kvHeadCount : 0 }
 
-    private func restoreLists(_ layer: Int) {
+    private func restore(_ saved: RankingLists, layer: Int) {
         for head in 0..<layout.kvHeadCount {
-            let saved = layer * layout.kvHeadCount + head
-            let list = head * maximumBlocks
-            counts.pointer[list] = lastCounts.pointer[saved]
-            (lists.pointer + list * settings.listCapacity)
-                .update(from: lastLists.pointer + saved * settings.listCapacity, count: settings.listCapacity)
-        }
-    }
-
-    private func saveLists(_ layer: Int, block: Int) {
-        for head in 0..<layout.kvHeadCount {
-            let saved = layer * layout.kvHeadCount + head
-            let list = head * maximumBlocks + block
-            lastCounts.pointer[saved] = counts.pointer[list]
-            (lastLists.pointer + saved * settings.listCapacity)
-                .update(from: lists.pointer + list * settings.listCapacity, count: settings.listCapacity)
+            let list = saved.list(layer: layer, head: head)
+            let number = head * maximumBlocks
+            counts.pointer[number] = Int32(list.count)
+            guard let base = list.baseAddress else { continue }
+            (lists.pointer + number * settings.listCapacity).update(from: base, count: list.count)
         }
     }
 

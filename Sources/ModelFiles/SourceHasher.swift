@@ -1,4 +1,3 @@
-import CKernels
 import Glibc
 
 /// SHA-256 of files, read apart from their mappings.
@@ -19,8 +18,7 @@ enum SourceHasher {
         posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkBytes, alignment: 64)
         defer { buffer.deallocate() }
-        var state = sk_sha256()
-        sk_sha256_begin(&state)
+        var digest = Digest()
         var total = 0
         while true {
             let count = read(descriptor, buffer.baseAddress, chunkBytes)
@@ -29,17 +27,10 @@ enum SourceHasher {
                 if errno == EINTR { continue }
                 throw .system(path, "cannot read")
             }
-            sk_sha256_update(&state, buffer.baseAddress, count)
+            digest.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             total += count
             guard advanced(count) else { throw ModelFileError(.cancelled, path, "cancelled") }
         }
-        var digest = [UInt8](repeating: 0, count: 32)
-        sk_sha256_finish(&state, &digest)
-        return (total, hexadecimal(digest))
-    }
-
-    static func hexadecimal(_ digest: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return (total, digest.hexadecimal)
     }
 }

@@ -10,11 +10,10 @@ package final class Decoder: Sendable {
     package let weights: DecoderWeights
     package let store: ExpertStore
 
-    /// - Parameter expertBudgetBytes: bytes of routed shards that may be in memory; nil leaves that to the kernel.
-    package init(bundle: Bundle, expertBudgetBytes: Int? = nil) throws {
+    package init(bundle: Bundle) throws {
         configuration = try DecoderConfiguration(json: bundle.configuration)
         weights = try DecoderWeights(bundle: bundle, configuration: configuration)
-        store = ExpertStore(bundle: bundle, shape: configuration.storeShape, budgetBytes: expertBudgetBytes)
+        store = ExpertStore(bundle: bundle, shape: configuration.storeShape)
     }
 
     /// How pages of this model's keys and values lie in memory.
@@ -116,8 +115,7 @@ package final class DecoderRunner {
         layout = decoder.pageLayout(element.isSealed ? .f16 : element)
         self.recall = recall
         let sealed = element.isSealed ? layout.with(element) : nil
-        sealing =
-            sealed == nil && recall == nil ? nil : PageSealing(layout: sealed, describesPages: recall != nil)
+        sealing = sealed == nil && recall == nil ? nil : PageSealing(layout: sealed, recall: recall)
         rotary = try RotaryEmbedding(
             configuration.rope.spectrum,
             attentionFactor: configuration.rope.attentionFactor
@@ -176,9 +174,19 @@ package final class DecoderRunner {
         try PageTable(layout: layout, spectrum: rotary.spectrum, sealing: sealing, sharing: pages)
     }
 
-    /// A context of stored pages, all of them full but the last one.
-    package func makeTable(stored pages: [Page], count: Int) throws(AllocationError) -> PageTable {
-        try PageTable(layout: layout, spectrum: rotary.spectrum, sealing: sealing, pages: pages, count: count)
+    /// A context of stored pages, all of them full but the last one, with what ranking knows of the first ones.
+    ///
+    /// - Throws: ``AllocationError``, or ``PageDamage`` when a page that has to be read for ranking is damaged.
+    package func makeTable(stored pages: [Page], count: Int, index: StoredPageIndex) throws -> PageTable {
+        try PageTable(
+            layout: layout,
+            spectrum: rotary.spectrum,
+            sealing: sealing,
+            pages: pages,
+            count: count,
+            index: index,
+            pool: pool
+        )
     }
 
     /// How many of `wanted` tokens one ``append(_:to:logits:onLogits:)-(StreamChunk,_,_,_)`` may take when a context

@@ -85,19 +85,8 @@ extension SessionLibrary {
     /// - Parameters:
     ///   - limit: tokens of `content` that may be taken over.
     ///   - excluded: the name of a session that is not looked at.
-    /// - Returns: the session and the number of its full pages that are the same, where there is one; and what was looked at.
-    package func longestPrefix(
-        of content: ContextContent,
-        limit: Int,
-        fingerprint: SessionFingerprint,
-        excluding excluded: String? = nil
-    ) -> (session: StoredSession, pages: Int, search: PrefixSearch)? {
-        var search = PrefixSearch()
-        let found = bestPrefix(of: content, limit: limit, fingerprint: fingerprint, excluding: excluded, &search)
-        return found.map { ($0.session, $0.pages, search) }
-    }
-
-    /// The same, with what was looked at also when nothing was found.
+    ///   - search: takes what was looked at, also when nothing is found.
+    /// - Returns: the session and the number of its full pages that are the same, where there is one.
     package func bestPrefix(
         of content: ContextContent,
         limit: Int,

@@ -58,7 +58,7 @@ public struct AttentionOptions: Sendable, Equatable {
             settings.retrievedPages = pages
         }
         if let rankingStep {
-            // Contexts are cut back to multiples of four.
+            // Divisors of a page that keep lists fitting.
             guard [1, 2, 4].contains(rankingStep) else {
                 throw .recallOutOfRange("tokens that share a ranking", rankingStep, 1...4)
             }

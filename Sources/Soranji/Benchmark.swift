@@ -1,6 +1,7 @@
 import Foundation
 import KVCache
 import Models
+import Tensor
 
 /// Speeds of one model on this machine.
 public struct BenchmarkResult: Sendable {
@@ -33,14 +34,7 @@ extension Runtime {
         onRepetition: (Int) throws -> Void = { _ in }
     ) throws -> BenchmarkResult {
         let longest = depthTokens + max(promptTokens, decodeTokens)
-        guard longest <= contextTokens else {
-            throw RuntimeError.promptTooLong(
-                promptTokens: longest,
-                answerTokens: 0,
-                contextTokens: contextTokens,
-                trainedTokens: longestUsefulContext
-            )
-        }
+        try checkRoom(promptTokens: longest, answerTokens: 0)
         var result = BenchmarkResult(
             promptTokens: promptTokens,
             decodeTokens: decodeTokens,

@@ -125,7 +125,7 @@ public final class Conversation {
     /// Asks and answers.
     ///
     /// - Parameters:
-    ///   - maximumTokens: longest answer in tokens; nil for as many as the context holds.
+    ///   - maximumTokens: longest answer in tokens; nil for as many as ``Runtime/answerRoom(after:)`` says.
     ///   - stopTexts: the answer ends before the first of them.
     ///   - onMedia: called before each file is decoded and encoded.
     ///   - onText: called with each piece of the answer as it is there; return false to stop.
@@ -155,18 +155,8 @@ public final class Conversation {
         }
         let encoded = try runtime.encode(all, systemPrompt: systemPrompt, media: media)
         let prompt = encoded.stream
-        guard runtime.contextTokens - prompt.count >= maximumTokens ?? 1 else {
-            throw RuntimeError.promptTooLong(
-                promptTokens: prompt.count,
-                answerTokens: maximumTokens ?? 1,
-                contextTokens: runtime.contextTokens,
-                trainedTokens: runtime.longestUsefulContext
-            )
-        }
         try adoptPrefix(of: prompt.content)
-        // Pages grow with the answer: of an unlimited one only the beginning is sure to come.
-        try runtime.checkMemory(tokens: prompt.count + (maximumTokens ?? 512), heldTokens: table.count)
-
+        try runtime.checkRoom(promptTokens: prompt.count, answerTokens: maximumTokens, heldTokens: table.count)
         runtime.resetRecallStatistics()
         let spoken = try runtime.speak(
             prompt,
@@ -175,7 +165,6 @@ public final class Conversation {
             maximumTokens: maximumTokens,
             sampling: sampling,
             stopTexts: stopTexts,
-            measuresCertainty: !media.isEmpty,
             probing: !documents.isEmpty || !media.isEmpty,
             onProgress: onProgress,
             onText: onText

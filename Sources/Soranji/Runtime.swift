@@ -72,6 +72,17 @@ public final class Runtime {
     /// The longest context that makes sense.
     var longestUsefulContext: Int { recallsLongContexts ? Int(Int32.max) : trainedContextTokens }
 
+    /// Tokens of an answer without a limit that begins where the model was not trained any more: contexts that are recalled
+    /// go on for a million tokens, which no answer should.
+    public static let answerTokensBeyondTraining = 2048
+
+    /// Tokens that an answer without a limit may have: what is left of the trained length, and behind that length, or
+    /// shortly before it, ``answerTokensBeyondTraining``. Never more than the context holds.
+    public func answerRoom(after promptTokens: Int) -> Int {
+        let room = max(trainedContextTokens - promptTokens, Self.answerTokensBeyondTraining)
+        return max(0, min(room, contextTokens - promptTokens))
+    }
+
     /// Opens a bundle folder.
     ///
     /// - Throws: an error that names the file and what is wrong with it.
@@ -110,6 +121,7 @@ public final class Runtime {
         )
         // Longer prefixes stay with the conversations that read them.
         prefixes = PrefixIndex(byteLimit: runner.bytes(positions: min(contextTokens, 131_072)))
+        if memoryBytes != nil { limitExperts(memoryPlan(tokens: 0, memoryBytes: memoryBytes)) }
     }
 
     /// What people call the model: the file or folder that it was imported from, else the bundle folder's name.

@@ -7,8 +7,6 @@ public enum RuntimeError: HintedError, Equatable {
     case noTokenizer(String)
     case recallNeedsLongerTraining(Int)
     case recallOutOfRange(String, Int, ClosedRange<Int>)
-    /// Sessions keep pages as they are read.
-    case unstoredElement(String)
     case promptTooLong(promptTokens: Int, answerTokens: Int, contextTokens: Int, trainedTokens: Int)
     case tooFewTokens(Int, needed: Int)
     case windowTooLong(Int, contextTokens: Int, trainedTokens: Int)
@@ -30,7 +28,6 @@ public enum RuntimeError: HintedError, Equatable {
             "recall needs a model that was trained for more than \(FixedPoint.count(tokens, "token"))"
         case .recallOutOfRange(let what, let number, let range):
             "\(what) must be from \(range.lowerBound) to \(range.upperBound), not \(number)"
-        case .unstoredElement(let element): "sessions do not store keys and values as \(element) yet"
         case .noTokenizer(let name): "'\(name)' has no tokenizer, so text cannot be read"
         case .promptTooLong(let prompt, let answer, let context, _):
             answer > 0
@@ -73,7 +70,6 @@ public enum RuntimeError: HintedError, Equatable {
         case .noDefaultModel: "run 'make model' in the project's folder, or give --model"
         case .recallNeedsLongerTraining: "use --attention exact"
         case .recallOutOfRange: "leave it out for what fits the model"
-        case .unstoredElement: "use --kv f16 with --session"
         case .noParts: "name the folder that 'python -m soranji_training.export' wrote, or unset it"
         case .noCacheFolder: "set SORANJI_CACHE to a folder that can be written"
         case .windowTooLong(let window, let context, let trained):

@@ -53,14 +53,7 @@ extension Runtime {
         onMedia: (MediaReceipt.Entry) throws -> Void = { _ in }
     ) throws -> Score {
         try check(tokens)
-        guard tokens.count <= contextTokens else {
-            throw RuntimeError.promptTooLong(
-                promptTokens: tokens.count,
-                answerTokens: 0,
-                contextTokens: contextTokens,
-                trainedTokens: longestUsefulContext
-            )
-        }
+        try checkRoom(promptTokens: tokens.count, answerTokens: 0)
         var score = Score()
         let start = ContinuousClock.now
         let stream = try scoredStream(tokens, media, options, &score.media, onMedia)

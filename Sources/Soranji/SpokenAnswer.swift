@@ -15,11 +15,12 @@ struct SpokenAnswer {
 }
 
 extension Runtime {
-    /// Answers a prompt in text.
+    /// Answers a prompt in text. Of what was seen or heard it is measured how sure the answer is.
     ///
     /// - Parameters:
     ///   - question: positions of the prompt's tokens that say what is asked for; nil where it is not known.
     ///   - table: holds a beginning of the prompt; everything afterwards.
+    ///   - maximumTokens: nil for ``answerRoom(after:)``.
     ///   - probing: whether it is recorded where the answer comes from.
     func speak(
         _ prompt: TokenStream,
@@ -28,7 +29,6 @@ extension Runtime {
         maximumTokens: Int?,
         sampling: SamplingOptions,
         stopTexts: [String],
-        measuresCertainty: Bool = false,
         probing: Bool,
         onProgress: (PrefillProgress) throws -> Void,
         onText: (String) throws -> Bool
@@ -43,10 +43,10 @@ extension Runtime {
             stream: prompt,
             table: &table,
             question: question,
-            maximumTokens: maximumTokens ?? contextTokens - prompt.count,
+            maximumTokens: maximumTokens ?? answerRoom(after: prompt.count),
             sampling: sampling,
             stopTokens: tokenizer.endOfGenerationTokens,
-            measuresCertainty: measuresCertainty,
+            measuresCertainty: !prompt.media.isEmpty,
             probes: probes,
             onProgress: onProgress
         ) { token in

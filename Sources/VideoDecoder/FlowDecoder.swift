@@ -10,14 +10,12 @@ import Tensor
 package final class FlowDecoder: Sendable {
     /// What a chunk is in its shot.
     package enum ChunkKind: Sendable, Equatable {
-        /// The first of a shot.
-        case start
-        /// A later one.
+        /// By its number in the shot, which tells how far that has come; 0 begins it.
+        case numbered(Int)
+        /// One that does not begin a shot; it is not known how far that has come.
         case inside
         /// A single frame.
         case still
-        /// A later one of a shot that began with chunk 0: its number tells how far the shot has come.
-        case numbered(Int)
 
         /// Kinds without a number; they come first in the table.
         static let plainCount = 3
@@ -25,10 +23,10 @@ package final class FlowDecoder: Sendable {
         /// The kind's row in the table of a decoder that is told the first `told` numbers: later ones are as any other.
         func row(told: Int) -> Int {
             switch self {
-            case .start, .numbered(0): 0
-            case .still: 2
-            case .numbered(let number) where 1...max(1, told) ~= number && told > 0: Self.plainCount - 1 + number
+            case .numbered(0): 0
+            case .numbered(let number) where 0 < number && number <= told: Self.plainCount - 1 + number
             case .inside, .numbered: 1
+            case .still: 2
             }
         }
     }

@@ -20,7 +20,7 @@ struct PlanCommandTests {
         let resident = parts.reduce(0) { $0 + ($1["resident_bytes"]?.intValue ?? 0) }
         #expect(resident >= needed)
         for part in parts {
-            let split = ["resident_bytes", "mapped_bytes", "spilled_bytes"].reduce(0) { $0 + (part[$1]?.intValue ?? 0) }
+            let split = ["resident_bytes", "mapped_bytes"].reduce(0) { $0 + (part[$1]?.intValue ?? 0) }
             #expect(split == part["bytes"]?.intValue)
         }
         let refused = try program.run(["plan", "--model", checkpoint, "--tokens", "1G", "--no-probe", "--memory", "1M"])
@@ -28,6 +28,9 @@ struct PlanCommandTests {
         #expect(refused.output.contains("pages") && refused.output.contains("does not fit"))
         #expect(refused.errors.contains("1,073,741,824 tokens") && refused.errors.contains("hint:"))
         #expect(refused.errors.contains("--memory"))
+        // What is refused in a plan is refused everywhere, also where it is small.
+        let scored = try program.run(["score", "--model", checkpoint, "--tokens", "1 2 3", "--memory", "1K"])
+        #expect(scored.status == 1 && scored.errors.contains("3 tokens needs") && scored.errors.contains("--memory"))
         #expect(try program.run(["plan", "--tokens", "-5"]).status == 2)
         #expect(try program.run(["plan", "--memory", "0"]).status == 2)
         #expect(try program.run(["plan", "--memory", "9999999P"]).status == 2)

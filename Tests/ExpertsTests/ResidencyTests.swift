@@ -1,3 +1,4 @@
+import Tensor
 import Testing
 
 @testable import Experts
@@ -36,7 +37,7 @@ struct ResidencyTests {
 
     @Test(arguments: [1, 2, 3])
     func followsTheReference(seed: UInt64) {
-        var generator = SplitMix(state: seed)
+        var generator = SplitMix64(state: seed)
         var list = ResidencyList(slotCount: 12)
         // Oldest first.
         var reference: [(slot: Int, bytes: Int, step: UInt64)] = []
@@ -67,18 +68,6 @@ struct ResidencyTests {
                 reference.remove(at: victim)
             }
             #expect((0..<12).allSatisfy { slot in list.isResident(slot) == reference.contains { $0.slot == slot } })
-        }
-    }
-
-    private struct SplitMix {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
         }
     }
 }

@@ -54,7 +54,7 @@ struct RecallWorld {
 
     func sealing(_ element: PageLayout.Element?, _ recall: RecallSettings?) -> PageSealing? {
         guard element != nil || recall != nil else { return nil }
-        return PageSealing(layout: element.map { layout.with($0) }, describesPages: recall != nil)
+        return PageSealing(layout: element.map { layout.with($0) }, recall: recall)
     }
 
     /// Appends positions `range` to a context, in chunks of `chunk` that keep to the grid.

@@ -19,7 +19,8 @@ struct ExpertBudgetTests {
         let shardBytes = try opened.shard(layer: free.configuration.layerCount - 1, expert: 0).file.count
         let perLayer = free.configuration.router?.expertCount ?? 0
         for shards in [0, perLayer + 2, 1000] {
-            let decoder = try Decoder(bundle: opened, expertBudgetBytes: shards * shardBytes)
+            let decoder = try Decoder(bundle: opened)
+            decoder.store.limit(toBytes: shards * shardBytes)
             #expect(try logits(decoder) == wanted)
             let traffic = decoder.store.traffic
             #expect(traffic.misses > 0 && (shards == 0 || traffic.hits > 0))

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Tensor
 import Testing
 
 @testable import Sessions
@@ -32,7 +33,7 @@ import Testing
         let session =
             library.exists("s")
             ? try library.open("s", access: .writing) : try library.create("s", manifest: Truth.manifest())
-        var numbers = Numbers(seed: UInt64(getpid()))
+        var numbers = SplitMix64(state: UInt64(getpid()))
         let parent = getppid()
         // What the one before had read and not stored.
         try Truth.storePages(of: session)
@@ -48,7 +49,7 @@ import Testing
             var status = stat()
             return stat(journal, &status) == 0 ? Int(status.st_size) : 0
         }
-        var numbers = Numbers(seed: 5)
+        var numbers = SplitMix64(state: 5)
         var torn = 0
         var before = 0
         for round in 0..<Self.kills {
@@ -78,6 +79,7 @@ import Testing
             let session = try test.library.open("s", access: .reading)
             if session.ending != .clean { torn += 1 }
             try Truth.check(session)
+            #expect(Truth.isWhole(session))
             #expect(session.stream.count >= before, "what was durable is gone")
             before = session.stream.count
             let found = try test.library.verify("s")
@@ -88,7 +90,7 @@ import Testing
         let session = try test.library.open("s", access: .writing)
         try Truth.storePages(of: session)
         try Truth.extend(session, by: 200)
-        #expect(session.storedTokens == session.stream.count)
+        #expect(session.storedTokens == session.stream.count && Truth.isWhole(session))
         #expect(try test.library.verify("s").isSound)
     }
 

@@ -1,3 +1,4 @@
+import Tensor
 import Testing
 
 @testable import Soranji
@@ -67,7 +68,7 @@ struct PassageTests {
 
     /// Any range of any text gives a passage inside the text, on character boundaries, or none.
     @Test func everyRangeIsSafe() {
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(state: 11)
         let pieces = ["a", " ", ". ", "\n", "\n\n", "é", "。", "”", "😀", "- ", "1. ", "\"", "word", "\r\n", "#", "!"]
         for _ in 0..<2_000 {
             let count = Int.random(in: 0...80, using: &generator)

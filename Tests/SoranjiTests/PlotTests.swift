@@ -1,3 +1,4 @@
+import Tensor
 import Testing
 
 @testable import Soranji
@@ -11,7 +12,7 @@ struct PlotTests {
     /// Python's zlib reads what the compressor writes: empty, incompressible, long runs, far matches.
     @Test(.enabled(if: isInstalled("python3"), "needs python3"))
     func zlibReadsEveryShapeOfData() throws {
-        var generator = SeededGenerator(seed: 3)
+        var generator = SplitMix64(state: 3)
         let noise = (0..<70_000).map { _ in UInt8.random(in: 0...255, using: &generator) }
         var samples: [[UInt8]] = [[], [7], Array(repeating: 0, count: 100_000), noise, Array(noise[..<40_000]) + noise]
         for length in 1...600 where length % 7 == 0 || length > 250 && length < 270 {
@@ -100,7 +101,7 @@ struct PlotTests {
     @Test(.enabled(if: UserFolders.variable("SORANJI_TEST_PICTURES") != nil, "for looking at pictures"))
     func picturesToLookAt() throws {
         let folder = try #require(UserFolders.variable("SORANJI_TEST_PICTURES"))
-        var generator = SeededGenerator(seed: 5)
+        var generator = SplitMix64(state: 5)
         for (rows, columns, scale) in [(16, 64, Heatmap.Scale.linear), (61, 256, .logarithmic), (4, 8, .linear)] {
             let values = (0..<rows).map { _ in
                 let favourite = Int.random(in: 0..<columns, using: &generator)
@@ -124,7 +125,7 @@ struct PlotTests {
     /// Python undoes the filters of a picture of more colours than a palette holds.
     @Test(.enabled(if: isInstalled("python3"), "needs python3"))
     func trueColoursComeBack() throws {
-        var generator = SeededGenerator(seed: 8)
+        var generator = SplitMix64(state: 8)
         var raster = Raster(width: 41, height: 23, background: .white)
         for index in 0..<600 {
             let color = Color(

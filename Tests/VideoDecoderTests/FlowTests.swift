@@ -41,7 +41,7 @@ struct FlowTests {
         let dropped = try golden.integers("in.dropped")
         let velocity = try golden.floats("out.velocity")
         let (v, s) = (8 * 24, 2 * 48)
-        let kinds = [FlowRunner.Kind.start, .numbered(1), .inside]
+        let kinds = [FlowRunner.Kind.numbered(0), .numbered(1), .inside]
         for sample in 0..<2 {
             try read(
                 rows[sample * 5 * runner.decoder.promptWidth..<(sample + 1) * 5 * runner.decoder.promptWidth],
@@ -144,10 +144,10 @@ struct FlowTests {
     /// Numbers beyond what a decoder was taught are those of any later chunk, also absurd ones.
     @Test func chunksAreToldTheirNumbers() {
         let kinds: [FlowRunner.Kind] = [
-            .start, .inside, .still, .numbered(0), .numbered(1), .numbered(3), .numbered(4),
+            .numbered(0), .inside, .still, .numbered(1), .numbered(3), .numbered(4),
         ]
-        #expect(kinds.map { $0.row(told: 3) } == [0, 1, 2, 0, 3, 5, 1])
-        #expect(kinds.map { $0.row(told: 0) } == [0, 1, 2, 0, 1, 1, 1])
+        #expect(kinds.map { $0.row(told: 3) } == [0, 1, 2, 3, 5, 1])
+        #expect(kinds.map { $0.row(told: 0) } == [0, 1, 2, 1, 1, 1])
         #expect(FlowRunner.Kind.numbered(-1).row(told: 3) == 1)
         #expect(FlowRunner.Kind.numbered(.max).row(told: 3) == 1)
     }
@@ -164,7 +164,7 @@ struct FlowTests {
             options.sampler = .unipc
             let filmer = ChunkFilmer(runner: runner, options: options)
             try read(try Golden("flow").floats("in.rows")[...], count: 5, into: runner)
-            let plan = ChunkFilmer.Plan(kind: .start, firstFrame: 0, history: [], stream: 7)
+            let plan = ChunkFilmer.Plan(kind: .numbered(0), firstFrame: 0, history: [], stream: 7)
             results.append(try filmer.film(plan).values)
         }
         #expect(results[0] == results[1])
@@ -178,7 +178,7 @@ struct FlowTests {
         try read(try Golden("flow").floats("in.rows")[...], count: 5, into: runner)
         var noise = NoiseSource(seed: 1, stream: 1)
         let known = ChunkTokens(values: (0..<filmer.chunkFloats).map { _ in noise.normal() })
-        var plan = ChunkFilmer.Plan(kind: .start, firstFrame: 0, history: [], stream: 0)
+        var plan = ChunkFilmer.Plan(kind: .numbered(0), firstFrame: 0, history: [], stream: 0)
         let free = try filmer.film(plan)
         plan.known = (known, [0], true)
         let bound = try filmer.film(plan)

@@ -35,7 +35,7 @@ struct HostileFileTests {
             var options = ChunkFilmer.Options()
             options.steps = 1
             let filmer = ChunkFilmer(runner: runner, options: options)
-            let plan = ChunkFilmer.Plan(kind: .start, firstFrame: 0, history: [], stream: 0)
+            let plan = ChunkFilmer.Plan(kind: .numbered(0), firstFrame: 0, history: [], stream: 0)
             let tokens = try filmer.film(plan)
             #expect(filmer.latents(tokens).count == 2 * 4 * 2 * settings.codec.channels)
         } else {
@@ -121,7 +121,7 @@ struct HostileFileTests {
         var seen: Set<ObjectIdentifier> = []
         for chunk in 0..<20 {
             let plan = ChunkFilmer.Plan(
-                kind: chunk == 0 ? .start : .inside,
+                kind: chunk == 0 ? .numbered(0) : .inside,
                 firstFrame: 2 * chunk,
                 history: history,
                 stream: UInt64(chunk)

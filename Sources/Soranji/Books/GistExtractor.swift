@@ -46,14 +46,7 @@ final class GistExtractor {
         let encoded = try runtime.encode([.init(role: .user, text: text)], systemPrompt: nil)
         let tokens = encoded.stream.tokens
         let answerTokens = 24
-        guard tokens.count + answerTokens <= runtime.contextTokens else {
-            throw RuntimeError.promptTooLong(
-                promptTokens: tokens.count,
-                answerTokens: answerTokens,
-                contextTokens: runtime.contextTokens,
-                trainedTokens: runtime.trainedContextTokens
-            )
-        }
+        try runtime.checkRoom(promptTokens: tokens.count, answerTokens: answerTokens)
         // A template may change what stands in it; then the sentences count as they come.
         guard let found = encoded.text.range(of: page) else { return none }
         let offset = encoded.text.utf8.distance(from: encoded.text.startIndex, to: found.lowerBound)

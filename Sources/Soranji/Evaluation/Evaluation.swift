@@ -170,7 +170,7 @@ package final class Evaluation {
         var read = 0
         // The longest case holds all there is at one time.
         let longest = cases.map(\.identity.lengthTokens).max() ?? 0
-        try runtime.checkMemory(tokens: longest, heldTokens: 0)
+        try runtime.checkRoom(promptTokens: longest, answerTokens: 0)
         for item in cases {
             let context = item.contextTokens(haystack)
             let shared = min(item.sharedTokens, context.count) / runner.chunkTokens * runner.chunkTokens

@@ -1,4 +1,5 @@
 import Models
+import Tensor
 
 /// Random numbers of evaluations: the same for the same seed and purpose, whatever else was drawn before.
 ///

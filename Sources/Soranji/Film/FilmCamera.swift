@@ -69,10 +69,9 @@ final class FilmCamera {
         future = nil
     }
 
-    private func plan(chunk: Int, isStart: Bool, isNumbered: Bool = false) -> ChunkFilmer.Plan {
+    private func plan(chunk: Int, numberInShot: Int?) -> ChunkFilmer.Plan {
         let kind: FlowDecoder.ChunkKind =
-            chunkFrames < settings.flow.chunkFrames
-            ? .still : isStart ? .start : isNumbered ? .numbered(chunk) : .inside
+            chunkFrames < settings.flow.chunkFrames ? .still : numberInShot.map { .numbered($0) } ?? .inside
         return ChunkFilmer.Plan(
             kind: kind,
             firstFrame: chunk * settings.flow.chunkFrames,
@@ -85,17 +84,15 @@ final class FilmCamera {
     ///
     /// - Parameters:
     ///   - chunk: its number in time.
-    ///   - isStart: whether it begins a shot.
-    ///   - isNumbered: whether the shot began with chunk 0, so that the number tells how far it has come.
+    ///   - numberInShot: how far the shot has come; nil where that is not known.
     func film(
         chunk: Int,
-        isStart: Bool,
-        isNumbered: Bool = false,
+        numberInShot: Int?,
         source: (tokens: ChunkTokens, strength: Float)? = nil,
         known: (tokens: ChunkTokens, frames: Set<Int>, hasSound: Bool)? = nil,
         commits: Bool = true
     ) throws -> ChunkTokens {
-        var plan = plan(chunk: chunk, isStart: isStart, isNumbered: isNumbered)
+        var plan = plan(chunk: chunk, numberInShot: numberInShot)
         plan.source = source
         plan.known = known
         stream += 1
@@ -105,8 +102,8 @@ final class FilmCamera {
     }
 
     /// Takes a chunk that is there already for one that was filmed.
-    func adopt(_ tokens: ChunkTokens, chunk: Int, isStart: Bool) throws {
-        try commit(plan(chunk: chunk, isStart: isStart), tokens)
+    func adopt(_ tokens: ChunkTokens, chunk: Int, numberInShot: Int?) throws {
+        try commit(plan(chunk: chunk, numberInShot: numberInShot), tokens)
     }
 
     /// Takes a chunk for the one that comes after what is filmed next.
@@ -114,7 +111,7 @@ final class FilmCamera {
         let earlier = window
         window = []
         forgetFuture()
-        let pages = try filmer.commit(plan(chunk: chunk, isStart: false), tokens)
+        let pages = try filmer.commit(plan(chunk: chunk, numberInShot: nil), tokens)
         window = earlier
         future = pages
     }

@@ -157,8 +157,7 @@ final class FilmDirector {
                 if isLast { try prepareEnd(shot: index, nextChunk: chunk + 1) }
                 let tokens = try camera.film(
                     chunk: chunk,
-                    isStart: number == 0 && !isSmooth && !isAfterClip,
-                    isNumbered: !isSmooth && !isAfterClip,
+                    numberInShot: isSmooth || isAfterClip ? nil : number,
                     source: source(number),
                     known: index == 0 && number == 0 ? known() : nil,
                     commits: !(isLast && index == request.shots.count - 1)
@@ -235,7 +234,7 @@ final class FilmDirector {
             try camera.adopt(
                 chunk(of: clip, from: max(0, count - back * f)),
                 chunk: -back,
-                isStart: back == 2 ? count < 3 * f : count < 2 * f
+                numberInShot: count < (back + 1) * f ? 0 : nil
             )
         }
     }
@@ -251,7 +250,7 @@ final class FilmDirector {
         var chunks: [ChunkTokens] = []
         for back in 1...count {
             try camera.foresee(next, chunk: 1 - back)
-            next = try camera.film(chunk: -back, isStart: back == count, commits: false)
+            next = try camera.film(chunk: -back, numberInShot: back == count ? 0 : nil, commits: false)
             chunks.append(next)
         }
         camera.forgetFuture()

@@ -58,8 +58,12 @@ public final class FilmStudio {
         return plan.warnings
     }
 
+    /// Tokens that a film is made of at most: contexts that are longer than what the model was trained for are recalled for
+    /// answers, but the decoder reads every row.
+    private var maximumPromptTokens: Int { min(runtime.contextTokens, runtime.trainedContextTokens) }
+
     /// Longest prompt that is read at all: no token is as long as this many bytes on average.
-    private var maximumPromptBytes: Int { min(1 << 24, runtime.contextTokens * 16) }
+    private var maximumPromptBytes: Int { min(1 << 24, maximumPromptTokens * 16) }
 
     /// What a stored session has read comes before every prompt from now on; nothing of it is read again.
     public func film(from session: SessionConversation) throws { self.session = try session.storedPrompt() }
@@ -76,8 +80,8 @@ public final class FilmStudio {
         let tokens =
             (session?.stream.content.tokens ?? [])
             + encoder.encode(text, separator: shield?.separator, addingSpecialTokens: false).tokens
-        guard tokens.count <= runtime.contextTokens else {
-            throw FilmRequestError.promptTooLong(tokens: tokens.count, limit: runtime.contextTokens)
+        guard tokens.count <= maximumPromptTokens else {
+            throw FilmRequestError.promptTooLong(tokens: tokens.count, limit: maximumPromptTokens)
         }
         return tokens
     }

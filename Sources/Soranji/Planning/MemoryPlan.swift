@@ -1,17 +1,21 @@
 import JSONText
+import KVCache
 
 /// What a model and a context take, and where it goes: computed before any work.
 package struct MemoryPlan: Sendable, Equatable {
     /// What a plan is made from.
     package struct Request: Sendable, Equatable {
         package var tokens: Int
+        /// Of these, whose pages lie in a session's files: mapped, and read as they are needed.
+        package var mappedTokens = 0
         package var trunkBytes: Int
         /// Of all experts, and of those that one token uses.
         package var expertBytes: Int
         package var activeExpertBytes: Int
         /// Encoders of pictures and sound; mapped, and needed while media are read.
         package var encoderBytes = 0
-        package var context: ContextBytes
+        /// How keys and values are kept.
+        package var layout: PageLayout
         package var scratchBytes: Int
         package var budgetBytes: Int
         package var budgetSource: String
@@ -19,22 +23,24 @@ package struct MemoryPlan: Sendable, Equatable {
 
         package init(
             tokens: Int,
+            mappedTokens: Int = 0,
             trunkBytes: Int,
             expertBytes: Int,
             activeExpertBytes: Int,
             encoderBytes: Int = 0,
-            context: ContextBytes,
+            layout: PageLayout,
             scratchBytes: Int,
             budgetBytes: Int,
             budgetSource: String,
             trainedTokens: Int
         ) {
             self.tokens = tokens
+            self.mappedTokens = mappedTokens
             self.trunkBytes = trunkBytes
             self.expertBytes = expertBytes
             self.activeExpertBytes = activeExpertBytes
             self.encoderBytes = encoderBytes
-            self.context = context
+            self.layout = layout
             self.scratchBytes = scratchBytes
             self.budgetBytes = budgetBytes
             self.budgetSource = budgetSource
@@ -50,8 +56,6 @@ package struct MemoryPlan: Sendable, Equatable {
         package var residentBytes: Int
         /// On disk, read when it is needed; costs time, not memory.
         package var mappedBytes: Int
-        /// Written to disk for want of memory.
-        package var spilledBytes: Int
         package var note: String
     }
 
@@ -59,27 +63,30 @@ package struct MemoryPlan: Sendable, Equatable {
     package let parts: [Part]
     /// What cannot do without memory.
     package let neededBytes: Int
+    /// What the budget leaves to experts.
+    package let residentExpertBytes: Int
 
     package var fits: Bool { neededBytes <= request.budgetBytes }
 
     package init(_ request: Request) {
         self.request = request
-        let pages = request.context.pageBytes(tokens: request.tokens)
-        let index = request.context.indexBytes(tokens: request.tokens)
-        let firm = Capped(pages) + Capped(index) + Capped(request.scratchBytes)
+        let pages = Self.pageBytes(tokens: request.tokens, request.layout)
+        let mappedPages = Self.pageBytes(tokens: min(request.mappedTokens, request.tokens), request.layout)
+        let residentPages = pages - min(mappedPages, pages)
+        let firm = Capped(residentPages) + Capped(request.scratchBytes)
         // The trunk is read for every token: without room for it every token would wait for the disk. Experts may come and
         // go, down to those of one token.
         let needed = firm + Capped(request.trunkBytes) + Capped(request.activeExpertBytes)
         let room = max(0, request.budgetBytes - min(needed.value, request.budgetBytes))
         let experts = min(request.expertBytes, (Capped(request.activeExpertBytes) + Capped(room)).value)
         neededBytes = needed.value
+        residentExpertBytes = experts
         var parts = [
             Part(
                 name: "trunk",
                 bytes: request.trunkBytes,
                 residentBytes: request.trunkBytes,
                 mappedBytes: 0,
-                spilledBytes: 0,
                 note: "mapped; every token reads it"
             )
         ]
@@ -91,7 +98,6 @@ package struct MemoryPlan: Sendable, Equatable {
                     bytes: request.expertBytes,
                     residentBytes: experts,
                     mappedBytes: request.expertBytes - experts,
-                    spilledBytes: 0,
                     note: isDense
                         ? "mapped; every token reads them"
                         : "mapped; a token reads \(FixedPoint.bytes(request.activeExpertBytes))"
@@ -105,7 +111,6 @@ package struct MemoryPlan: Sendable, Equatable {
                     bytes: request.encoderBytes,
                     residentBytes: 0,
                     mappedBytes: request.encoderBytes,
-                    spilledBytes: 0,
                     note: "mapped; only media read them"
                 )
             )
@@ -114,35 +119,28 @@ package struct MemoryPlan: Sendable, Equatable {
             Part(
                 name: "pages",
                 bytes: pages,
-                residentBytes: pages,
-                mappedBytes: 0,
-                spilledBytes: 0,
-                note: "keys and values as \(request.context.element.rawValue)"
+                residentBytes: residentPages,
+                mappedBytes: pages - residentPages,
+                note: "keys and values as \(request.layout.element.rawValue)"
             )
         )
-        if index > 0 {
-            parts.append(
-                Part(
-                    name: "index",
-                    bytes: index,
-                    residentBytes: index,
-                    mappedBytes: 0,
-                    spilledBytes: 0,
-                    note: "ranks the pages"
-                )
-            )
-        }
         parts.append(
             Part(
                 name: "scratch",
                 bytes: request.scratchBytes,
                 residentBytes: request.scratchBytes,
                 mappedBytes: 0,
-                spilledBytes: 0,
                 note: "buffers of a run"
             )
         )
         self.parts = parts
+    }
+
+    /// Bytes of the pages that hold `tokens` tokens.
+    static func pageBytes(tokens: Int, _ layout: PageLayout) -> Int {
+        let tokens = max(0, tokens)
+        let pages = tokens / PageLayout.positions + (tokens % PageLayout.positions == 0 ? 0 : 1)
+        return (Capped(pages) * Capped(layout.recordBytes)).value
     }
 
     /// The same with another number of tokens, type or budget.
@@ -160,14 +158,14 @@ package struct MemoryPlan: Sendable, Equatable {
             let middle = low + (high - low + 1) / 2
             if changed({ $0.tokens = middle }).fits { low = middle } else { high = middle - 1 }
         }
-        return low / ContextBytes.pagePositions * ContextBytes.pagePositions
+        return low / PageLayout.positions * PageLayout.positions
     }
 
     /// What would help, each with its effect: shown when a plan does not fit, and when it does as what else there is.
     package var remedies: [(flag: String, effect: String)] {
         var remedies: [(String, String)] = []
-        for element in ContextBytes.Element.allCases where element != request.context.element {
-            let other = changed { $0.context.element = element }
+        for element in PageLayout.Element.allCases where element != request.layout.element {
+            let other = changed { $0.layout = $0.layout.with(element) }
             guard other.neededBytes < neededBytes else { continue }
             remedies.append(
                 (
@@ -180,7 +178,9 @@ package struct MemoryPlan: Sendable, Equatable {
         if !fits {
             remedies.append(("--memory \(Self.flagText(neededBytes))", "what this context needs"))
             let longest = longestTokens
-            if longest > 0 { remedies.append(("--tokens \(longest)", "the longest context that fits")) }
+            if longest > 0 {
+                remedies.append(("at most \(FixedPoint.grouped(longest)) tokens", "the longest context that fits"))
+            }
         }
         return remedies
     }
@@ -196,19 +196,19 @@ package struct MemoryPlan: Sendable, Equatable {
     /// The table: a heading, the parts, their sum, and the budget.
     package var rows: [[String]] {
         func size(_ bytes: Int) -> String { bytes == 0 ? "-" : FixedPoint.bytes(bytes) }
-        var rows = [["", "bytes", "resident", "mapped", "spilled", ""]]
+        var rows = [["", "bytes", "resident", "mapped", ""]]
         for part in parts {
             rows.append([
-                part.name, size(part.bytes), size(part.residentBytes), size(part.mappedBytes), size(part.spilledBytes),
+                part.name, size(part.bytes), size(part.residentBytes), size(part.mappedBytes),
                 part.note,
             ])
         }
         func sum(_ path: KeyPath<Part, Int>) -> String {
             size(parts.reduce(Capped(0)) { $0 + Capped($1[keyPath: path]) }.value)
         }
-        rows.append(["in all", sum(\.bytes), sum(\.residentBytes), sum(\.mappedBytes), sum(\.spilledBytes), ""])
+        rows.append(["in all", sum(\.bytes), sum(\.residentBytes), sum(\.mappedBytes), ""])
         rows.append([
-            "needed", size(neededBytes), "", "", "",
+            "needed", size(neededBytes), "", "",
             "of \(FixedPoint.bytes(request.budgetBytes)) (\(request.budgetSource))" + (fits ? "" : ": does not fit"),
         ])
         return rows
@@ -216,7 +216,7 @@ package struct MemoryPlan: Sendable, Equatable {
 
     package var json: JSON {
         var object = JSON.Object([
-            ("tokens", .integer(Int64(request.tokens))), ("kv", .string(request.context.element.rawValue)),
+            ("tokens", .integer(Int64(request.tokens))), ("kv", .string(request.layout.element.rawValue)),
             ("fits", .bool(fits)), ("needed_bytes", .integer(Int64(neededBytes))),
             ("budget_bytes", .integer(Int64(request.budgetBytes))), ("budget_source", .string(request.budgetSource)),
             ("longest_tokens", .integer(Int64(longestTokens))),
@@ -228,7 +228,6 @@ package struct MemoryPlan: Sendable, Equatable {
                     "name": .string($0.name), "bytes": .integer(Int64($0.bytes)),
                     "resident_bytes": .integer(Int64($0.residentBytes)),
                     "mapped_bytes": .integer(Int64($0.mappedBytes)),
-                    "spilled_bytes": .integer(Int64($0.spilledBytes)),
                 ]
             }
         )

@@ -16,30 +16,26 @@ extension Runtime {
     /// What a context of some tokens would take.
     ///
     /// - Parameters:
+    ///   - mappedTokens: of these, whose pages lie in a session's files.
     ///   - element: how keys and values are kept; nil for this runtime's way.
     ///   - memoryBytes: what may be used; nil for what is free.
     package func memoryPlan(
         tokens: Int,
-        element: ContextBytes.Element? = nil,
+        mappedTokens: Int = 0,
+        element: CacheElement? = nil,
         memoryBytes: Int? = nil
     ) -> MemoryPlan {
         let budget = Self.budget(memoryBytes)
-        let layout = runner.layout
         let manifest = bundle.manifest
         return MemoryPlan(
             .init(
                 tokens: tokens,
+                mappedTokens: mappedTokens,
                 trunkBytes: manifest.trunkBytes,
                 expertBytes: manifest.expertBytes,
-                activeExpertBytes: activeExpertBytes,
+                activeExpertBytes: expertShares.active,
                 encoderBytes: manifest.encoders.reduce(0) { $0 + $1.bytes },
-                context: ContextBytes(
-                    layerCount: layout.layerCount,
-                    kvHeadCount: layout.kvHeadCount,
-                    keyWidth: layout.keyWidth,
-                    valueWidth: layout.valueWidth,
-                    element: element ?? ContextBytes.Element(rawValue: cacheElement.rawValue) ?? .f16
-                ),
+                layout: runner.layout.with((element ?? cacheElement).page),
                 scratchBytes: scratchBytes(tokens: tokens),
                 budgetBytes: budget.bytes,
                 budgetSource: budget.source,
@@ -48,24 +44,23 @@ extension Runtime {
         )
     }
 
-    /// Bytes of the experts that one token uses, by the share of all parameters of experts that they have.
-    private var activeExpertBytes: Int {
+    /// Bytes of the experts that every token uses, and of all that one token uses, by their share of the parameters.
+    private var expertShares: (shared: Int, active: Int) {
         let configuration = decoder.configuration
         var all = 0.0
-        var active = 0.0
+        var shared = 0.0
+        var routed = 0.0
         for layer in configuration.layers {
-            if layer.hasSharedExpert {
-                all += Double(layer.sharedWidth)
-                active += Double(layer.sharedWidth)
-            }
+            if layer.hasSharedExpert { shared += Double(layer.sharedWidth) }
             if layer.hasRoutedExperts, let router = configuration.router {
                 all += Double(router.expertCount) * Double(configuration.expertWidth)
-                // Text is not routed where experts belong to other modalities.
-                active += Double(router.expertsPerToken) * Double(configuration.expertWidth)
+                routed += Double(router.expertsPerToken) * Double(configuration.expertWidth)
             }
         }
-        guard all > 0 else { return 0 }
-        return Int(min(1, active / all) * Double(bundle.manifest.expertBytes))
+        all += shared
+        guard all > 0 else { return (0, 0) }
+        let bytes = Double(bundle.manifest.expertBytes)
+        return (Int(shared / all * bytes), Int(min(1, (shared + routed) / all) * bytes))
     }
 
     /// Buffers that a run allocates, about: activations of a chunk, logits, and attention's tables, which grow with the
@@ -91,20 +86,43 @@ extension Runtime {
         return bytes < 1e18 ? Int(bytes) : Int.max
     }
 
-    /// Refuses a context that does not fit into memory.
+    /// Refuses, before any work, what the context or the memory has no room for; then leaves to routed experts what the
+    /// rest does not need.
     ///
-    /// - Parameter heldTokens: what the context holds already.
-    func checkMemory(tokens: Int, heldTokens: Int) throws {
-        // Small contexts are not worth the question.
-        guard runner.bytes(positions: max(0, tokens - heldTokens)) > 64 << 20 else { return }
-        let plan = memoryPlan(tokens: tokens, memoryBytes: memoryBytes)
-        if memoryBytes != nil {
+    /// - Parameters:
+    ///   - answerTokens: nil for an answer without a limit: of it only the beginning is sure to come.
+    ///   - heldTokens: what the context holds in memory already.
+    ///   - mappedTokens: whose pages lie in a session's files.
+    /// - Throws: ``RuntimeError/promptTooLong(promptTokens:answerTokens:contextTokens:trainedTokens:)`` or
+    ///   ``MemoryRefusal``.
+    func checkRoom(promptTokens: Int, answerTokens: Int?, heldTokens: Int = 0, mappedTokens: Int = 0) throws {
+        guard contextTokens - promptTokens >= answerTokens ?? 1 else {
+            throw RuntimeError.promptTooLong(
+                promptTokens: promptTokens,
+                answerTokens: answerTokens ?? 1,
+                contextTokens: contextTokens,
+                trainedTokens: longestUsefulContext
+            )
+        }
+        let tokens = promptTokens + (answerTokens ?? min(512, contextTokens - promptTokens))
+        if let memoryBytes {
+            let plan = memoryPlan(tokens: tokens, mappedTokens: mappedTokens, memoryBytes: memoryBytes)
             guard plan.fits else { throw MemoryRefusal(plan: plan) }
+            limitExperts(plan)
             return
         }
-        // What is held already is not free any more; and weights that were read are not either.
-        let held = runner.bytes(positions: heldTokens)
-        let wanted = plan.request.context.pageBytes(tokens: tokens) - held
+        // What is held already is not free any more; and weights that were read are not either. Small contexts are not
+        // worth the question.
+        let there = max(heldTokens, mappedTokens)
+        let wanted = runner.bytes(positions: tokens) - runner.bytes(positions: min(there, tokens))
+        guard wanted > 64 << 20 else { return }
+        let plan = memoryPlan(tokens: tokens, mappedTokens: mappedTokens)
         guard wanted <= plan.request.budgetBytes else { throw MemoryRefusal(plan: plan) }
+    }
+
+    /// Routed experts may take what a plan leaves to them, and no less than one token needs.
+    func limitExperts(_ plan: MemoryPlan) {
+        guard plan.request.expertBytes > plan.residentExpertBytes else { return decoder.store.limit(toBytes: nil) }
+        decoder.store.limit(toBytes: plan.residentExpertBytes - expertShares.shared)
     }
 }

@@ -1,6 +1,7 @@
 import JSONText
 import KVCache
 import Models
+import Tensor
 
 /// How fast a model runs on this machine: seconds for a token as straight lines over the context before it, measured in
 /// about two seconds with the real kernels.

@@ -1,4 +1,3 @@
-import CKernels
 import JSONText
 import KVCache
 import ModelFiles
@@ -12,7 +11,6 @@ extension Runtime {
     ///
     /// Weights are known by the checksums of the files that they were imported from, so that nothing large is read.
     func sessionFingerprint() throws -> SessionFingerprint {
-        guard !cacheElement.isSealed else { throw RuntimeError.unstoredElement(cacheElement.rawValue) }
         let manifest = bundle.manifest
         var weights = Digest()
         weights.add(manifest.architecture)
@@ -36,7 +34,7 @@ extension Runtime {
             weights: weights.hexadecimal,
             tokenizer: vocabulary.hexadecimal,
             positions: positions.hexadecimal,
-            layout: runner.layout.storedForm
+            layout: runner.layout.storedForm(sealed: runner.sealing?.layout)
         )
     }
 
@@ -45,42 +43,47 @@ extension Runtime {
         SessionManifest(
             model: modelName,
             fingerprint: try sessionFingerprint(),
-            forms: [RecordForm(parts: runner.layout.layerCount, partBytes: runner.layout.layerBytes)]
+            forms: recordForms
         )
+    }
+
+    /// The forms of stored records: open pages, sealed ones where pages are sealed, and blocks of the index.
+    var recordForms: [RecordForm] {
+        let pages = [runner.layout] + (runner.sealing?.layout.map { [$0] } ?? [])
+        return pages.map { RecordForm(parts: $0.layerCount, partBytes: $0.layerBytes) } + [indexForm]
+    }
+
+    /// The form of the index's blocks. Sessions of another one, or of none, do without.
+    var indexForm: RecordForm {
+        RecordForm(
+            parts: runner.layout.layerCount,
+            partBytes: PageIndexBlock.layerBytes(runner.layout),
+            kind: "index \(PageIndexBlock.form)"
+        )
+    }
+
+    /// Checks that records are as large as what will be read from them.
+    func check(_ session: StoredSession) throws {
+        let pageForms = recordForms.filter(\.isPage)
+        guard Array(session.manifest.forms.prefix(pageForms.count)) == pageForms else {
+            throw SessionError(
+                .malformed,
+                session.name,
+                "its records are not as large as its pages",
+                hint: "import it again, or make it anew: soranji session rm \(session.name)"
+            )
+        }
     }
 }
 
 extension PageLayout {
     /// The form of a stored page in words; pages of another form are not read.
-    var storedForm: String {
+    ///
+    /// - Parameter sealed: the layout of pages of complete groups; nil where they stay as they are.
+    func storedForm(sealed: PageLayout?) -> String {
         "\(layerCount) layers of \(kvHeadCount) heads, keys \(keyWidth) (\(ropeColumns.lowerBound)..<\(ropeColumns.upperBound) turn) "
             + "and values \(valueWidth) in \(element.rawValue), \(Self.positions) positions, form 1"
-    }
-}
-
-/// SHA-256 over texts and files; each is told apart from the next by its length.
-struct Digest {
-    private var state = sk_sha256()
-
-    init() { sk_sha256_begin(&state) }
-
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
-        var count = UInt64(bytes.count).littleEndian
-        sk_sha256_update(&state, &count, 8)
-        if let base = bytes.baseAddress { sk_sha256_update(&state, base, bytes.count) }
-    }
-
-    mutating func add(_ text: String) {
-        var text = text
-        text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
-    }
-
-    /// Lower-case digits. Ends this digest.
-    var hexadecimal: String {
-        var state = state
-        var digest = [UInt8](repeating: 0, count: 32)
-        sk_sha256_finish(&state, &digest)
-        return digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            + (sealed.map { ", \(PageSealing.groupPages) at a time sealed as \($0.element.rawValue), form 1" } ?? "")
     }
 }
 

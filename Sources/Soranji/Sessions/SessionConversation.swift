@@ -98,12 +98,13 @@ public final class SessionConversation {
         if session == nil, library.exists(name) { try reopen(.reading) }
         // Others may write between two questions.
         defer { stopWriting() }
-        var work = try prepare(question, keeps: keeps, answerTokens: maximumTokens ?? 1, onMedia)
+        var work = try prepare(question, keeps: keeps, answerTokens: maximumTokens, onMedia)
         if let reason = work.reasonWithoutWriter { receipt.misses.append(reason) }
         var hasSpoken = false
         // Every round heals one page, so this ends.
         while true {
             do {
+                runtime.resetRecallStatistics()
                 var table = try read(&work, onProgress)
                 let spoken = try runtime.speak(
                     work.prompt,
@@ -126,7 +127,7 @@ public final class SessionConversation {
                 )
                 if keeps { try keep(spoken, question: question, work, table) }
                 receipt.isKept = keeps
-                return answer(spoken, work)
+                return answer(spoken, work, table)
             } catch let damage as PageDamage {
                 // What was shown already cannot be taken back.
                 guard !hasSpoken else {
@@ -163,6 +164,7 @@ public final class SessionConversation {
         guard differences.isEmpty else {
             throw SessionUseError.otherModel(session: name, model: opened.manifest.model, differences: differences)
         }
+        try runtime.check(opened)
         notes = try SessionNotes(
             opened.stream,
             session: name,
@@ -200,22 +202,26 @@ public final class SessionConversation {
     private func prepare(
         _ question: String,
         keeps: Bool,
-        answerTokens: Int,
+        answerTokens: Int?,
         _ onMedia: (MediaReceipt.Entry) throws -> Void
     ) throws -> Work {
         let brings = !newDocuments.isEmpty || !newMedia.isEmpty
         let isIncomplete = session.map { $0.storedTokens < $0.stream.count } ?? true
+        let lacksIndex = session.map(runtime.lacksIndex) ?? false
         var reason: String?
         if session != nil, keeps || brings {
             session = nil
             try reopen(.writing)
-        } else if let known = session, isIncomplete, known.access == .reading {
+        } else if let known = session, isIncomplete || lacksIndex, known.access == .reading {
             do {
                 session = nil
                 try reopen(.writing)
-            } catch let error as SessionError where error.kind == .busy {
+            } catch let error as SessionError where error.kind == .busy || !isIncomplete {
                 try reopen(.reading)
-                reason = "another process is writing to the session, so what is read now is not stored"
+                // An index that cannot be stored is made each time.
+                if isIncomplete {
+                    reason = "another process is writing to the session, so what is read now is not stored"
+                }
             }
         }
         if let systemPrompt, session != nil, notes.systemPrompt != systemPrompt {
@@ -231,7 +237,7 @@ public final class SessionConversation {
         // After an answer the documents of earlier turns are not asked about once more.
         let askedOf = notes.place == .answer ? newDocuments.count : documents.count
         let asked = Prompt.question(question, documents: askedOf, instruction: instruction)
-        let media = try readMedia(maker, stream, texts.joined(), asked, answerTokens, onMedia)
+        let media = try readMedia(maker, stream, texts.joined(), asked, answerTokens ?? 1, onMedia)
         let added = try maker.make(
             place: notes.place,
             pending: stream.pendingText,
@@ -240,14 +246,11 @@ public final class SessionConversation {
             media: media
         )
         let count = stream.count + added.stream.count
-        guard runtime.contextTokens - count >= answerTokens else {
-            throw RuntimeError.promptTooLong(
-                promptTokens: count,
-                answerTokens: answerTokens,
-                contextTokens: runtime.contextTokens,
-                trainedTokens: runtime.trainedContextTokens
-            )
-        }
+        // What is read for the session is stored chunk by chunk, and mapped from then on.
+        let isStored = session == nil || session?.access == .writing
+        let mapped =
+            isStored ? stream.count + added.stableTokens - runtime.runner.chunkTokens : session?.storedTokens ?? 0
+        try runtime.checkRoom(promptTokens: count, answerTokens: answerTokens, mappedTokens: max(0, mapped))
         let work = Work(
             prompt: TokenStream(
                 stored: stream.content,

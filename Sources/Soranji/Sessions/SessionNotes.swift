@@ -2,6 +2,7 @@ import Experts
 import Foundation
 import JSONText
 import KVCache
+import ModelFiles
 import Models
 import Sessions
 

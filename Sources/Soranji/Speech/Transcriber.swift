@@ -107,7 +107,7 @@ public final class Transcriber {
         let shape = runner.model.configuration
         let duration = Double(frames) / 100
         var transcript = Transcript(language: language, duration: duration, segments: [])
-        var random = SpeechRandom(state: options.seed)
+        var random = SplitMix64(state: options.seed)
         var begin = 0
         while begin < frames, !isCancelled() {
             let first = begin * shape.melBins
@@ -164,7 +164,7 @@ public final class Transcriber {
     private func bestAttempt(
         _ prompt: [Int32],
         _ options: Options,
-        _ random: inout SpeechRandom,
+        _ random: inout SplitMix64,
         _ isCancelled: () -> Bool
     ) throws -> SpeechAttempt {
         var last: SpeechAttempt?
@@ -202,18 +202,5 @@ public final class Transcriber {
         let end = min(segment.end, duration)
         guard !text.isEmpty, segment.start < end else { return nil }
         return Transcript.Segment(start: segment.start, end: end, text: text)
-    }
-}
-
-/// The same seed gives the same text (SplitMix64).
-private struct SpeechRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
     }
 }

@@ -13,7 +13,7 @@ struct PlanCommand: ParsableCommand {
 
             Examples:
               soranji plan --tokens 1M
-              soranji plan --model model.gguf --tokens 128K --kv q8 --memory 6G
+              soranji plan --model model.gguf --tokens 128K --kv f32 --memory 6G
             """
     )
 
@@ -40,8 +40,11 @@ struct PlanCommand: ParsableCommand {
     )
     var memory: ByteSize?
 
-    @Option(help: ArgumentHelp("How keys and values are kept.", valueName: "type"))
-    var kv = ContextBytes.Element.f16
+    @Option(
+        name: [.customLong("kv"), .customLong("cache-type")],
+        help: ArgumentHelp("How keys and values are kept.", valueName: "type")
+    )
+    var kv = Runtime.CacheElement.f16
 
     @Option(
         name: [.short, .long],
@@ -67,13 +70,12 @@ struct PlanCommand: ParsableCommand {
         defer { progress.clear() }
         var options = Runtime.Options()
         options.threadCount = threads ?? 0
-        options.cacheElement = kv == .f32 ? .f32 : .f16
+        options.cacheElement = kv
         // The probe needs a few thousand positions, whatever the plan is for.
         options.contextTokens = 8192
         let runtime = try Runtime(bundleFolder: try ModelFolder.find(model.model, progress: progress), options: options)
         let plan = runtime.memoryPlan(
             tokens: tokens?.tokens ?? runtime.trainedContextTokens,
-            element: kv,
             memoryBytes: memory?.bytes
         )
         var speed: SpeedProbe?
@@ -98,7 +100,7 @@ struct PlanCommand: ParsableCommand {
         try output.outputLine(
             "\(runtime.modelName), \(FixedPoint.count(count, "token")), \(FixedPoint.count(runtime.threadCount, "thread"))"
         )
-        for line in TextTable.lines(plan.rows, rightAligned: [1, 2, 3, 4]) { try output.outputLine(line) }
+        for line in TextTable.lines(plan.rows, rightAligned: [1, 2, 3]) { try output.outputLine(line) }
         if let speed {
             let seconds = speed.prefillSeconds(tokens: count)
             try output.outputLine(
@@ -136,5 +138,3 @@ struct PlanCommand: ParsableCommand {
         return .object(object)
     }
 }
-
-extension ContextBytes.Element: ExpressibleByArgument {}

@@ -145,14 +145,16 @@ struct AnswerNotes {
         return "\(name), page\(pages.count == 1 ? "" : "s") \(text(pages))"
     }
 
-    /// - Parameter tokens: the longest answer that was wanted; nil when only the context ends it.
+    /// - Parameter tokens: the longest answer that was wanted; nil when no limit was given.
     func limit(_ tokens: Int?, contextTokens: Int) -> String {
-        guard let tokens else {
+        let figures = answer.statistics
+        // Without a limit, answers end where the model's training does, or where the context is full.
+        if tokens == nil, figures.promptTokens + figures.answerTokens >= contextTokens {
             let context = FixedPoint.count(contextTokens, "token")
             return style.yellow("The answer fills the context of \(context); --context can make it longer.")
         }
         return style.yellow(
-            "The answer was ended after \(FixedPoint.count(tokens, "token")); --max-tokens allows more."
+            "The answer was ended after \(FixedPoint.count(tokens ?? figures.answerTokens, "token")); --max-tokens allows more."
         )
     }
 

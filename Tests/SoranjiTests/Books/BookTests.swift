@@ -1,4 +1,5 @@
 import JSONText
+import Tensor
 import Testing
 
 @testable import Soranji
@@ -33,7 +34,7 @@ struct BookTests {
 
     /// Whatever the text, pages hold every word once and in order, and none is too long.
     @Test func pagesLoseNothing() throws {
-        var generator = SeededGenerator(seed: 5)
+        var generator = SplitMix64(state: 5)
         for round in 0..<60 {
             var text = ""
             for part in 0..<Int.random(in: 1...30, using: &generator) {
@@ -158,7 +159,7 @@ struct BookTests {
         let shelf = BookShelf(folder: folder.path)
         try shelf.save(book())
         let whole = TemporaryFolder.contents(try shelf.path("light"))
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(state: 11)
         var refused = 0
         for round in 0..<400 {
             var bytes = whole

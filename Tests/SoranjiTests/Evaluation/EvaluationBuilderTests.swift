@@ -1,3 +1,4 @@
+import Tensor
 import Testing
 
 @testable import Soranji
@@ -50,7 +51,7 @@ struct EvaluationBuilderTests {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         let bytes = [1, 0, 0, 0, 0, 0, 0, 0] + Array("pinned".utf8) + [2, 0, 0, 0, 0, 0, 0, 0]
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        var generator = SeededGenerator(seed: hash)
+        var generator = SplitMix64(state: hash)
         return (0..<4).map { _ in Int(generator.next().multipliedFullWidth(by: 1000).high) }
     }()
 

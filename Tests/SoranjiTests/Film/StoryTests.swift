@@ -1,4 +1,5 @@
 import JSONText
+import Tensor
 import Testing
 
 @testable import Soranji
@@ -39,7 +40,7 @@ struct StoryTests {
             #expect(StorySentences.split(text) == sentences, "\(text)")
         }
         // Every letter is in exactly one sentence, whatever stands between them.
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(state: 11)
         let alphabet = Array("ab.!?…\"') \n。M.r.")
         for _ in 0..<500 {
             let text = String((0..<40).map { _ in alphabet.randomElement(using: &generator) ?? "a" })
@@ -145,7 +146,7 @@ struct StoryTests {
 
     /// No text ends in a trap, and none loses its shots.
     @Test func anyTextCanBeDivided() throws {
-        var generator = SeededGenerator(seed: 12)
+        var generator = SplitMix64(state: 12)
         let words = [
             "it", "It", "It's", "they", "their", "her", "then", "And", "a", "cat", "dog", "rises", "at night", ".", "!",
             "'s", "’re",

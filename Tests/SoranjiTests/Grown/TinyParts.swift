@@ -1,6 +1,7 @@
 import CKernels
 import Foundation
 import JSONText
+import Tensor
 
 /// Small random parts for the real trunk: two routed layers, an eye and an ear of a few numbers.
 enum TinyParts {
@@ -24,7 +25,7 @@ enum TinyParts {
     ///
     /// - Parameter template: of the repository.
     static func write(to root: String, template: String) throws {
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(state: 11)
         var files = JSON.Object()
         func random(_ shape: [Int], _ scale: Float) -> [Float] {
             (0..<shape.reduce(1, *)).map { _ in Float.random(in: -scale...scale, using: &generator) }

@@ -6,17 +6,24 @@ import Testing
 /// The arithmetic of plans, with numbers that no machine has.
 struct PlanningTests {
     /// SmolLM2-135M: 30 layers of 3 KV heads of 64.
-    private func context(_ element: ContextBytes.Element) -> ContextBytes {
-        ContextBytes(layerCount: 30, kvHeadCount: 3, keyWidth: 64, valueWidth: 64, element: element)
+    private func layout(_ element: PageLayout.Element) -> PageLayout {
+        PageLayout(
+            layerCount: 30,
+            kvHeadCount: 3,
+            keyWidth: 64,
+            valueWidth: 64,
+            ropeColumns: 0..<64,
+            element: element
+        )
     }
 
-    private func request(_ tokens: Int, _ element: ContextBytes.Element, budget: Int) -> MemoryPlan.Request {
+    private func request(_ tokens: Int, _ element: PageLayout.Element, budget: Int) -> MemoryPlan.Request {
         MemoryPlan.Request(
             tokens: tokens,
             trunkBytes: 40 << 20,
             expertBytes: 800 << 20,
             activeExpertBytes: 100 << 20,
-            context: context(element),
+            layout: layout(element),
             scratchBytes: 10 << 20,
             budgetBytes: budget,
             budgetSource: "--memory",
@@ -24,55 +31,35 @@ struct PlanningTests {
         )
     }
 
-    @Test func bytesPerTokenAreThoseOfTheShape() {
-        #expect(context(.f32).bytesPerToken == 46_080)
-        #expect(context(.f16).bytesPerToken == 23_040)
-        // Codes of 8 bits, and scales: 8 bytes for each channel of a page's keys, 4 for each 32 values of a position.
-        #expect(context(.q8).bytesPerToken == Double(90 * (128 * 64 + 8 * 64 + 128 * 64 + 128 * 2 * 4)) / 128)
-        #expect(context(.q8v4).bytesPerToken == Double(90 * (128 * 64 + 8 * 64 + 128 * 32 + 128 * 2 * 4)) / 128)
-        #expect(context(.q8).bytesPerToken < 12_700 && context(.q8v4).bytesPerToken < 9_800)
-    }
-
-    /// Equal to what the cache itself says, for the types that it has.
-    @Test(arguments: [1, 63, 64, 65, 127, 128, 129, 1000], [16, 24, 64, 100])
-    func bytesEqualTheLayout(_ tokens: Int, _ width: Int) {
-        for (element, own) in [(PageLayout.Element.f32, ContextBytes.Element.f32), (.f16, .f16)] {
-            let layout = PageLayout(
-                layerCount: 5,
-                kvHeadCount: 2,
-                keyWidth: width,
-                valueWidth: width + 3,
-                ropeColumns: 0..<8,
-                element: element
-            )
-            let bytes = ContextBytes(
-                layerCount: 5,
-                kvHeadCount: 2,
-                keyWidth: width,
-                valueWidth: width + 3,
-                element: own
-            )
-            #expect(bytes.pageBytes(tokens: tokens) == layout.bytes(positions: tokens))
-            #expect(bytes.indexBytes(tokens: tokens) == 0)
+    @Test func pagesTakeWhatTheLayoutSays() {
+        #expect(MemoryPlan.pageBytes(tokens: 1, layout(.f16)) == 128 * 23_040)
+        #expect(MemoryPlan.pageBytes(tokens: 128, layout(.f32)) == 128 * 46_080)
+        #expect(MemoryPlan.pageBytes(tokens: 129, layout(.f32)) == 256 * 46_080)
+        #expect(MemoryPlan.pageBytes(tokens: 0, layout(.f16)) == 0)
+        #expect(MemoryPlan.pageBytes(tokens: -5, layout(.f16)) == 0)
+        for tokens in [1, 127, 128, 129, 1000, 8192] {
+            #expect(MemoryPlan.pageBytes(tokens: tokens, layout(.f16)) == layout(.f16).bytes(positions: tokens))
         }
     }
 
+    /// Pages in a session's files take no memory.
+    @Test func storedPagesAreMapped() throws {
+        var stored = request(8192, .f16, budget: 8 << 30)
+        stored.mappedTokens = 8192 - 128
+        let plan = MemoryPlan(stored)
+        #expect(plan.neededBytes == (150 << 20) + 128 * 23_040)
+        let pages = try #require(plan.parts.first { $0.name == "pages" })
+        #expect(pages.bytes == 8192 * 23_040 && pages.residentBytes == 128 * 23_040)
+        #expect(pages.mappedBytes == pages.bytes - pages.residentBytes)
+        stored.mappedTokens = .max
+        #expect(MemoryPlan(stored).neededBytes == 150 << 20)
+    }
+
     @Test func hugeNumbersDoNotOverflow() {
-        let huge = ContextBytes(
-            layerCount: .max,
-            kvHeadCount: .max,
-            keyWidth: .max,
-            valueWidth: .max,
-            element: .q8
-        )
-        #expect(huge.pageBytes(tokens: .max) == .max)
-        #expect(huge.indexBytes(tokens: .max) == .max)
-        #expect(context(.f16).pageBytes(tokens: .max) == .max)
-        #expect(context(.f16).pageBytes(tokens: -5) == 0)
-        #expect(context(.f16).pageBytes(tokens: 0) == 0)
+        #expect(MemoryPlan.pageBytes(tokens: .max, layout(.f16)) == .max)
         for tokens in [0, 1, Int.max, Int.max - 1, 1 << 60] {
             for budget in [0, 1, Int.max] {
-                let plan = MemoryPlan(request(tokens, .q8, budget: budget))
+                let plan = MemoryPlan(request(tokens, .f16, budget: budget))
                 #expect(plan.neededBytes > 0)
                 _ = (plan.rows, plan.json, plan.remedies, plan.longestTokens, MemoryRefusal(plan: plan).description)
             }
@@ -103,16 +90,17 @@ struct PlanningTests {
     }
 
     @Test func refusalsSayWhatHelps() {
-        let plan = MemoryPlan(request(1 << 20, .f16, budget: 14 << 30))
+        let plan = MemoryPlan(request(1 << 20, .f32, budget: 24 << 30))
         #expect(!plan.fits)
-        #expect(plan.remedies.map(\.flag).prefix(2) == ["--kv q8", "--kv q8v4"])
+        // Types that take more help nobody.
+        #expect(plan.remedies.first?.flag == "--kv f16" && !plan.remedies.contains { $0.flag == "--kv f32" })
         #expect(plan.remedies[0].effect.hasSuffix("which fits"))
-        #expect(plan.remedies.contains { $0.flag == "--memory 23G" })
-        #expect(plan.remedies.contains { $0.flag.hasPrefix("--tokens 6") })
+        #expect(plan.remedies.contains { $0.flag == "--memory 46G" })
+        #expect(plan.remedies.contains { $0.flag.hasPrefix("at most 55") && $0.flag.hasSuffix(" tokens") })
         let refusal = MemoryRefusal(plan: plan)
         #expect(refusal.description.contains("1,048,576 tokens") && refusal.description.contains("pages"))
         #expect(!MemoryRefusal(plan: plan, isShort: true).description.contains("\n"))
-        #expect(refusal.hint?.contains("--kv q8") == true)
+        #expect(refusal.hint?.contains("--kv f16") == true)
         #expect(MemoryPlan.flagText(700 << 20) == "700M" && MemoryPlan.flagText((700 << 20) + 1) == "701M")
         #expect(MemoryPlan.flagText(.max) == "8589934592G")
     }
