@@ -27,14 +27,15 @@ package struct RecallSettings: Sendable, Equatable {
     /// The shortest window: what is older must be in groups that are sealed already.
     package static let leastLocalPositions = PageSealing.groupPositions + PageLayout.positions
 
-    /// Half of the trained length for the window and three eighths for what is found, so that both and the first page
-    /// stay below it; nil where a model was trained on too little for that.
+    /// A quarter of the trained length for the window and a quarter for what is found: twice as fast as half and three
+    /// eighths, and hardly worse (`Docs/long-context.md`). Nil where a model was trained on too little for that.
     ///
     /// - Parameter firstPosition: nil for the first one that exact attention was not trained for.
     package static func fitting(trainedPositions: Int, firstPosition: Int? = nil) -> RecallSettings? {
-        let window = min(trainedPositions / 2, 8192) / PageLayout.positions * PageLayout.positions
-        guard window >= leastLocalPositions else { return nil }
-        let retrieved = min(trainedPositions * 3 / 8 / PageLayout.positions, 64)
+        let quarter = min(trainedPositions / 4, 4096)
+        let window = max(quarter, leastLocalPositions) / PageLayout.positions * PageLayout.positions
+        let retrieved = quarter / PageLayout.positions
+        guard window + (retrieved + 1) * PageLayout.positions <= trainedPositions else { return nil }
         return RecallSettings(
             firstPosition: firstPosition ?? trainedPositions / PageSealing.groupPositions * PageSealing.groupPositions,
             localPositions: window,

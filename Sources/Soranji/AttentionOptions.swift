@@ -23,9 +23,9 @@ public struct AttentionOptions: Sendable, Equatable {
     }
 
     public var mode = Mode.auto
-    /// Tokens of the window; nil: half of the trained length.
+    /// Tokens of the window; nil: a quarter of the trained length.
     public var windowTokens: Int?
-    /// Pages of 128 tokens that are found beyond it; nil: as many as three eighths of the trained length.
+    /// Pages of 128 tokens that are found beyond it; nil: as many as a quarter of the trained length.
     public var pages: Int?
     /// What a question's tokens mean for the pages that its answer sees.
     public var questionLock = QuestionLock.free

@@ -71,7 +71,7 @@ struct ModelFlags: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Tokens that recall always sees before each token. (default: half of what the model was trained for)",
+            "Tokens that recall always sees before each token. (default: a quarter of what the model was trained for)",
             valueName: "tokens"
         ),
         transform: TokenCount.parse
