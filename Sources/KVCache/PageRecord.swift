@@ -10,6 +10,10 @@ package protocol PageRecord: AnyObject, Sendable {
     func isKnownIntact(layer: Int) -> Bool
     /// Whether a layer's part is what was written. The first call reads the part; several layers may be asked at once.
     func isIntact(layer: Int) -> Bool
+    /// Reads a layer's part ahead of its use, where it lies in a file.
+    func prefetch(layer: Int)
+    /// A layer's part is not needed for a while: its memory may be given back, where it lies in a file.
+    func release(layer: Int)
 }
 
 /// Memory of a page's own.
@@ -22,6 +26,8 @@ final class OwnedRecord: PageRecord, @unchecked Sendable {
     var isReadOnly: Bool { false }
     func isKnownIntact(layer: Int) -> Bool { true }
     func isIntact(layer: Int) -> Bool { true }
+    func prefetch(layer: Int) {}
+    func release(layer: Int) {}
 }
 
 /// A stored page that is not what was written. It was not used.

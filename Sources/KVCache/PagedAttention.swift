@@ -75,6 +75,8 @@ package final class PagedAttention {
     private let ranges: AlignedBuffer<Int32>
     /// `[pages]` keys and values of the chunk's context: pages are classes, tasks should not touch reference counts.
     private let pageBases: AlignedBuffer<PageBase>
+    /// Keeps stored pages within a limit; nil: there is none.
+    private(set) var residency: StoredPageResidency?
     /// Which pages are attended to beyond the window; nil: all are.
     let selection: RecallSelection?
 
@@ -164,6 +166,24 @@ package final class PagedAttention {
         }
         preparedPages = max(preparedPages, pages)
         selection?.prepare(table)
+        if readsStoredPages { residency?.prepare(table.pages.prefix(pages)) }
+    }
+
+    /// How many bytes of stored pages may be in memory from now on; nil leaves that to the system.
+    package func limitStoredPages(toBytes bytes: Int?) {
+        guard let bytes else {
+            residency = nil
+            return
+        }
+        if let residency {
+            residency.limitBytes = bytes
+        } else {
+            residency = StoredPageResidency(
+                limitBytes: bytes,
+                layerCount: layout.layerCount,
+                maximumPages: maximumPages
+            )
+        }
     }
 
     /// What a request attends beyond its window with; nil where it sees everything, or no more than the window.
@@ -233,13 +253,11 @@ package final class PagedAttention {
             firstPage = recall.settings.firstLocalPage(position: request.firstPosition)
             recall.rank(request, table: table, pool: pool)
         }
-        try table.checkIntact(layer: request.layer, pages: firstPage..<pageCount, pool: pool)
-        if let recall, readsStoredPages {
-            try table.checkIntact(
-                layer: request.layer,
-                pages: recall.listedPages(request, before: firstPage),
-                pool: pool
-            )
+        if readsStoredPages {
+            let far = recall?.listedPages(request, before: firstPage) ?? []
+            residency?.use(layer: request.layer, far: far, window: firstPage..<pageCount, of: table.pages)
+            try table.checkIntact(layer: request.layer, pages: firstPage..<pageCount, pool: pool)
+            try table.checkIntact(layer: request.layer, pages: far, pool: pool)
         }
         let farGroups = recall?.settings.listGroups ?? 0
         let firstGroup = recall == nil ? 0 : firstPage / Self.groupPages

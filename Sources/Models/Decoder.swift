@@ -196,6 +196,9 @@ package final class DecoderRunner {
         return min(wanted, chunkTokens, room)
     }
 
+    /// How many bytes of stored pages may be in memory from now on; nil leaves that to the system.
+    package func limitStoredPages(toBytes bytes: Int?) { attention.limitStoredPages(toBytes: bytes) }
+
     /// Begins a question: see ``QuestionLock``. Nil ends the last one.
     ///
     /// - Parameter positions: its tokens, none of which was computed yet, and the last of which ends a chunk.

@@ -121,7 +121,7 @@ public final class Runtime {
         )
         // Longer prefixes stay with the conversations that read them.
         prefixes = PrefixIndex(byteLimit: runner.bytes(positions: min(contextTokens, 131_072)))
-        if memoryBytes != nil { limitExperts(memoryPlan(tokens: 0, memoryBytes: memoryBytes)) }
+        if memoryBytes != nil { limitResidents(memoryPlan(tokens: 0, memoryBytes: memoryBytes)) }
     }
 
     /// What people call the model: the file or folder that it was imported from, else the bundle folder's name.
