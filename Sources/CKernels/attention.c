@@ -7,14 +7,16 @@
 #include "sk_matmul.h"
 #include "sk_steps.h"
 
-static size_t element_bytes(const sk_page_layout *layout) { return layout->type == SK_F16 ? 2 : 4; }
-
 size_t sk_page_key_bytes(const sk_page_layout *layout) {
-    return (size_t)layout->k_width * SK_PAGE * element_bytes(layout);
+    const size_t codes = (size_t)layout->k_width * (size_t)sk_key_column_bytes(layout);
+    if (!sk_page_is_sealed(layout)) return codes;
+    return (codes + 2 * sizeof(float) * (size_t)layout->k_width + 63) / 64 * 64;
 }
 
 size_t sk_page_value_bytes(const sk_page_layout *layout) {
-    return (size_t)layout->v_stride * SK_PAGE * element_bytes(layout);
+    const size_t codes = SK_PAGE * (size_t)sk_value_row_bytes(layout);
+    if (!sk_page_is_sealed(layout)) return codes;
+    return codes + 2 * sizeof(uint16_t) * SK_PAGE * (size_t)sk_value_runs(layout);
 }
 
 void sk_page_store_halves_scalar(const sk_page_layout *layout, uint16_t *keys, uint16_t *values, int32_t offset,
@@ -44,11 +46,12 @@ void sk_page_store(const sk_page_layout *layout, void *keys, void *values, int32
 
 size_t sk_attend_scratch_floats(const sk_page_layout *layout, int32_t rows) {
     // Portable: one row of scores and the turned page. Vectors: scores and queries of all rows, the factor of each
-    // row, and one strip of keys or values.
+    // row, one strip of keys or values, and the scales of sealed values as floats.
     const size_t width = (size_t)layout->k_width, count = rows < 1 ? 1 : (size_t)rows;
     const size_t portable = SK_PAGE + width * SK_PAGE;
     const size_t strip = (width > SK_PAGE ? width : SK_PAGE) * SK_ATTEND_STRIP;
-    const size_t vectors = count * SK_PAGE + strip + (count * (width + 1) + 15) / 16 * 16;
+    const size_t scales = sk_page_is_sealed(layout) ? 2 * SK_PAGE * (size_t)sk_value_runs(layout) : 0;
+    const size_t vectors = count * SK_PAGE + strip + (count * (width + 1) + 15) / 16 * 16 + scales;
     return portable > vectors ? portable : vectors;
 }
 

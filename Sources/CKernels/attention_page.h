@@ -91,7 +91,7 @@ static void all_scores(const sk_page_layout *layout, const void *keys, const flo
     const int32_t strip = SK_LANES * (plan->few ? SK_FEW_VECTORS : SK_MANY_VECTORS);
     const int32_t begin = plan->whole.first / strip * strip;
     // The first strip touches every column: the columns are fetched whole a little before. Then come the values.
-    const int64_t column_bytes = SK_PAGE * (layout->type == SK_F16 ? 2 : 4), size = layout->k_width * column_bytes;
+    const int64_t column_bytes = sk_key_column_bytes(layout), size = layout->k_width * column_bytes;
     const int64_t lead = (layout->k_width < 8 ? layout->k_width : 8) * column_bytes;
     sk_ahead columns = {(const char *)keys + lead, (const char *)keys + size, (int32_t)(column_bytes / 64)};
     const int64_t steps = (plan->whole.last - begin - 1) / strip * (int64_t)layout->k_width;
@@ -130,14 +130,25 @@ static void add_values(const sk_plan *plan, int32_t row, int32_t count, int32_t 
     }
 }
 
+// The scales and minima of sealed values as floats.
+static void unpack_scales(const sk_page_layout *layout, const void *values, float *scales) {
+    const uint16_t *halves = sk_value_scales(layout, values);
+    const int32_t count = 2 * sk_value_runs(layout) * SK_PAGE;
+    for (int32_t i = 0; i < count; i += SK_LANES) store16(scales + i, load16_half(halves + i));
+}
+
 static void all_values(const sk_page_layout *layout, const void *values, const sk_query_tile *tile,
-                       const sk_plan *plan, const float *weights, float *panel) {
-    const int half = layout->type == SK_F16;
-    const int few = plan->few && (!half || tile->rows <= SK_FEW_ROWS_OF_HALVES);
+                       const sk_plan *plan, const float *weights, float *panel, float *scales) {
+    const int form = value_form(layout);
+    const int few = plan->few && (form == FORM_F32 || tile->rows <= SK_FEW_ROWS_OF_HALVES);
+    const float *minima = scales + sk_value_runs(layout) * SK_PAGE;
+    // Four-bit codes are counted in bytes.
+    const int64_t stride = form == FORM_Q4 ? sk_value_row_bytes(layout) : layout->v_stride;
+    if (sk_page_is_sealed(layout)) unpack_scales(layout, values, scales);
     for (int32_t column = 0; column < layout->v_stride;) {
         int32_t vectors = few ? SK_FEW_VECTORS : SK_MANY_VECTORS;
         if (column + vectors * SK_LANES > layout->v_stride) vectors = 1;
-        sk_values strip = {values, layout->v_stride, column, half};
+        sk_values strip = {values, stride, column, form, scales, minima};
         if (tile->rows > plan->tile_rows) unpack_values(&strip, vectors, plan->whole, panel);
         for (int32_t row = 0; row < tile->rows; row += plan->tile_rows) {
             add_values(plan, row, tile_count(tile, plan, row), vectors, weights, strip, tile->out + column,
@@ -154,12 +165,13 @@ void SK_NAME(sk_attend_page)(const sk_page_layout *layout, const void *keys, con
     const int32_t widest = layout->k_width > SK_PAGE ? layout->k_width : SK_PAGE;
     float *scores = scratch, *panel = scores + (int64_t)tile->rows * SK_PAGE;
     float *queries = panel + (int64_t)widest * SK_ATTEND_STRIP;
+    float *scales = queries + ((int64_t)tile->rows * layout->k_width + 15) / 16 * 16;
 
     for (int32_t row = 0; row < tile->rows; row += plan.tile_rows) {
         pack_queries(layout, tile, row, tile_count(tile, &plan, row), queries + (int64_t)row * layout->k_width);
     }
     // The values are fetched from memory while the scores are made.
-    const int64_t row_bytes = (int64_t)layout->v_stride * (layout->type == SK_F16 ? 2 : 4);
+    const int64_t row_bytes = sk_value_row_bytes(layout);
     sk_ahead ahead = {(const char *)values + plan.whole.first * row_bytes,
                       (const char *)values + plan.whole.last * row_bytes, 0};
     all_scores(layout, keys, cosines, sines, tile, &plan, queries, &ahead, panel, scores);
@@ -175,5 +187,5 @@ void SK_NAME(sk_attend_page)(const sk_page_layout *layout, const void *keys, con
         float *out = tile->out + (int64_t)row * layout->v_stride;
         for (int32_t i = 0; i < layout->v_stride; i += SK_LANES) store16(out + i, load16(out + i) * factor);
     }
-    all_values(layout, values, tile, &plan, scores, panel);
+    all_values(layout, values, tile, &plan, scores, panel, scales);
 }

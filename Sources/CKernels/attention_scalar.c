@@ -1,13 +1,52 @@
 // Attention over one page in portable C: the arithmetic that the vector levels repeat, in their order.
 #include <math.h>
+#include <string.h>
 
 #include "attention_levels.h"
 #include "sk_half.h"
 #include "sk_matmul.h"
 #include "sk_steps.h"
 
-static float element(const sk_page_layout *layout, const void *data, size_t index) {
-    return layout->type == SK_F16 ? sk_half_value(((const uint16_t *)data)[index]) : ((const float *)data)[index];
+float sk_page_key_element(const sk_page_layout *layout, const void *keys, int32_t column, int32_t position) {
+    const size_t index = (size_t)column * SK_PAGE + (size_t)position;
+    switch (layout->type) {
+    case SK_F32: return ((const float *)keys)[index];
+    case SK_F16: return sk_half_value(((const uint16_t *)keys)[index]);
+    default: {
+        const float *scales = sk_key_scales(layout, keys);
+        return fmaf((float)((const uint8_t *)keys)[index], scales[column], scales[layout->k_width + column]);
+    }
+    }
+}
+
+void sk_page_key_channel(const sk_page_layout *layout, const void *keys, int32_t column, float *to) {
+    const size_t first = (size_t)column * SK_PAGE;
+    if (layout->type == SK_F32) {
+        memcpy(to, (const float *)keys + first, SK_PAGE * sizeof(float));
+    } else if (layout->type == SK_F16) {
+        for (int32_t p = 0; p < SK_PAGE; p++) to[p] = sk_half_value(((const uint16_t *)keys)[first + (size_t)p]);
+    } else {
+        const uint8_t *codes = (const uint8_t *)keys + first;
+        const float *scales = sk_key_scales(layout, keys);
+        const float scale = scales[column], minimum = scales[layout->k_width + column];
+        for (int32_t p = 0; p < SK_PAGE; p++) to[p] = fmaf((float)codes[p], scale, minimum);
+    }
+}
+
+float sk_page_value_element(const sk_page_layout *layout, const void *values, int32_t position, int32_t column) {
+    const size_t index = (size_t)position * (size_t)layout->v_stride + (size_t)column;
+    if (layout->type == SK_F32) return ((const float *)values)[index];
+    if (layout->type == SK_F16) return sk_half_value(((const uint16_t *)values)[index]);
+    const int32_t run = column / SK_VALUE_RUN, place = column % SK_VALUE_RUN;
+    const uint16_t *scales = sk_value_scales(layout, values) + run * SK_PAGE + position;
+    int32_t code;
+    if (layout->type == SK_PAGE_Q8) {
+        code = ((const uint8_t *)values)[index];
+    } else {
+        const uint8_t *row = (const uint8_t *)values + position * sk_value_row_bytes(layout) + run * (SK_VALUE_RUN / 2);
+        code = place < SK_LANES ? row[place] & 15 : row[place - SK_LANES] >> 4;
+    }
+    return fmaf((float)code, sk_half_value(scales[0]), sk_half_value(scales[sk_value_runs(layout) * SK_PAGE]));
 }
 
 // keys -> panel [k_width][128], converted and turned by their offset, the columns in the order of the sums.
@@ -15,8 +54,8 @@ static void unpack_keys(const sk_page_layout *layout, const void *keys, const fl
                         float *panel) {
     const int32_t half = layout->rope_width / 2;
     for (int32_t place = 0; place < layout->k_width; place++) {
-        const size_t from = (size_t)sk_attend_column(layout, place) * SK_PAGE;
-        for (int32_t p = 0; p < SK_PAGE; p++) panel[place * SK_PAGE + p] = element(layout, keys, from + (size_t)p);
+        const int32_t column = sk_attend_column(layout, place);
+        for (int32_t p = 0; p < SK_PAGE; p++) panel[place * SK_PAGE + p] = sk_page_key_element(layout, keys, column, p);
     }
     for (int32_t pair = 0; pair < half; pair++) {
         float *first = panel + (layout->rope_begin + 2 * pair) * SK_PAGE, *second = first + SK_PAGE;
@@ -76,8 +115,7 @@ void sk_attend_page_scalar(const sk_page_layout *layout, const void *keys, const
         for (int32_t column = 0; column < layout->v_stride; column++) {
             float sum = out[column] * factor;
             for (int32_t p = first; p < last; p++) {
-                sum = fmaf(scores[p], element(layout, values, (size_t)p * (size_t)layout->v_stride + (size_t)column),
-                           sum);
+                sum = fmaf(scores[p], sk_page_value_element(layout, values, p, column), sum);
             }
             out[column] = sum;
         }

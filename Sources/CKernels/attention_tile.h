@@ -6,6 +6,7 @@
 // One register: where the compiler must not pair up halves, so that all registers can be counted out.
 typedef float vr __attribute__((ext_vector_type(SK_REGISTER)));
 typedef _Float16 hr __attribute__((ext_vector_type(SK_REGISTER)));
+typedef int32_t ir __attribute__((ext_vector_type(SK_REGISTER)));
 
 SK_ALWAYS vr load_register(const float *from) {
     vr x;
@@ -27,20 +28,93 @@ typedef struct {
     int32_t first, last;  // positions; empty if first >= last
 } sk_range;
 
-// Values as a tile reads them: [128][stride] floats or halves, from a column on.
-typedef struct {
-    const void *data;
-    int64_t stride;
-    int32_t column;
-    int half;
-} sk_values;
+// The forms that elements lie in; constants wherever an inner loop asks.
+enum { FORM_F32, FORM_F16, FORM_Q8, FORM_Q4 };
 
-SK_ALWAYS v16 load_element16(const void *data, int64_t index, int half) {
-    return half ? load16_half((const uint16_t *)data + index) : load16((const float *)data + index);
+SK_ALWAYS int key_form(const sk_page_layout *layout) {
+    return layout->type == SK_F32 ? FORM_F32 : layout->type == SK_F16 ? FORM_F16 : FORM_Q8;
 }
 
-SK_ALWAYS vr load_part(const void *data, int64_t index, int half) {
-    return half ? load_register_half((const uint16_t *)data + index) : load_register((const float *)data + index);
+SK_ALWAYS int value_form(const sk_page_layout *layout) {
+    return layout->type == SK_PAGE_Q8V4 ? FORM_Q4 : key_form(layout);
+}
+
+// Rows of columns as a tile reads them, from a column on.
+typedef struct {
+    const void *data;
+    int64_t stride;       // elements from row to row; bytes of four-bit codes
+    int32_t column;
+    int form;
+    const float *scales;  // [runs of 32 columns][128] of codes,
+    const float *minima;  // and the same
+} sk_values;
+
+typedef uint8_t codes_register __attribute__((ext_vector_type(SK_REGISTER)));
+typedef uint8_t codes16 __attribute__((ext_vector_type(16)));
+
+SK_ALWAYS vr load_register_codes(const uint8_t *from) {
+    codes_register x;
+    memcpy(&x, from, sizeof x);
+    return __builtin_convertvector(__builtin_convertvector(x, ir), vr);
+}
+
+// Half of the nibbles of a run of columns: those from `place` (a multiple of the register) on.
+SK_ALWAYS vr load_register_nibbles(const uint8_t *run, int32_t place) {
+    codes_register x;
+    memcpy(&x, run + place % SK_LANES, sizeof x);
+    return __builtin_convertvector((__builtin_convertvector(x, ir) >> (place / SK_LANES * 4)) & 15, vr);
+}
+
+// One register of a row: its part `part`.
+SK_ALWAYS vr load_part(const sk_values *values, int64_t row, int32_t part, int form) {
+    const int32_t column = values->column + part * SK_REGISTER;
+    const int64_t index = row * values->stride + column;
+    if (form == FORM_F32) return load_register((const float *)values->data + index);
+    if (form == FORM_F16) return load_register_half((const uint16_t *)values->data + index);
+    const int32_t run = column / SK_VALUE_RUN;
+    const uint8_t *codes = (const uint8_t *)values->data;
+    const vr code = form == FORM_Q8
+                        ? load_register_codes(codes + index)
+                        : load_register_nibbles(codes + row * values->stride + run * (SK_VALUE_RUN / 2),
+                                                column % SK_VALUE_RUN);
+    return fma_register(code, (vr)values->scales[run * SK_PAGE + row], (vr)values->minima[run * SK_PAGE + row]);
+}
+
+SK_ALWAYS v16 float16_of(codes16 codes) {
+    return __builtin_convertvector(__builtin_convertvector(codes, i16), v16);
+}
+
+// 16 columns of a row, from a multiple of 16 on.
+SK_ALWAYS v16 load_values16(const sk_values *values, int64_t row, int32_t column, int form) {
+    const int64_t index = row * values->stride + column;
+    if (form == FORM_F32) return load16((const float *)values->data + index);
+    if (form == FORM_F16) return load16_half((const uint16_t *)values->data + index);
+    const int32_t run = column / SK_VALUE_RUN;
+    const uint8_t *data = (const uint8_t *)values->data;
+    codes16 codes;
+    if (form == FORM_Q8) {
+        memcpy(&codes, data + index, sizeof codes);
+    } else {
+        memcpy(&codes, data + row * values->stride + run * (SK_VALUE_RUN / 2), sizeof codes);
+        codes = column % SK_VALUE_RUN ? codes >> 4 : codes & 15;
+    }
+    return fma16(float16_of(codes), (v16)values->scales[run * SK_PAGE + row], (v16)values->minima[run * SK_PAGE + row]);
+}
+
+// A page's keys as they are unpacked.
+typedef struct {
+    const void *data;
+    const float *scales, *minima;  // [k_width] of codes
+} sk_keys;
+
+// 16 positions of a key channel.
+SK_ALWAYS v16 load_keys16(const sk_keys *keys, int32_t column, int32_t position, int form) {
+    const int64_t index = (int64_t)column * SK_PAGE + position;
+    if (form == FORM_F32) return load16((const float *)keys->data + index);
+    if (form == FORM_F16) return load16_half((const uint16_t *)keys->data + index);
+    codes16 codes;
+    memcpy(&codes, (const uint8_t *)keys->data + index, sizeof codes);
+    return fma16(float16_of(codes), (v16)keys->scales[column], (v16)keys->minima[column]);
 }
 
 // The queries of one tile as [k_width][count], the columns in the order of the sums.
@@ -70,60 +144,69 @@ SK_ALWAYS void fetch_ahead(sk_ahead *ahead) {
 
 // `vectors` x 16 positions from `first` on as floats [k_width][vectors * 16], turned by their offset, the columns in
 // the order of the sums.
-SK_ALWAYS void unpack_keys_as(const sk_page_layout *layout, const void *keys, const float *cosines,
-                              const float *sines, int32_t first, int vectors, int half, sk_ahead *ahead,
+SK_ALWAYS void unpack_keys_as(const sk_page_layout *layout, const void *data, const float *cosines,
+                              const float *sines, int32_t first, int vectors, int form, sk_ahead *fetched,
                               float *panel) {
-    const int32_t begin = layout->rope_begin, pairs = layout->rope_width / 2;
-    for (int32_t c = 0; c < layout->k_width; c++) {
+    // What stays the same is read once: the compiler takes every store to the panel for one that may change it.
+    const int32_t begin = layout->rope_begin, pairs = layout->rope_width / 2, width = layout->k_width;
+    const float *scales = form == FORM_Q8 ? sk_key_scales(layout, data) : NULL;
+    const sk_keys all = {data, scales, form == FORM_Q8 ? scales + width : NULL};
+    const sk_keys *keys = &all;
+    sk_ahead own = *fetched, *ahead = &own;
+    for (int32_t c = 0; c < width; c++) {
         if (c == begin) {
             for (int32_t pair = 0; pair < pairs; pair++, panel += 2 * vectors * SK_LANES) {
-                const int64_t from_a = (int64_t)(c + pair) * SK_PAGE + first;
-                const int64_t from_b = from_a + (int64_t)pairs * SK_PAGE;
                 fetch_ahead(ahead);
                 fetch_ahead(ahead);
                 for (int v = 0; v < vectors; v++) {
-                    const v16 a = load_element16(keys, from_a + v * SK_LANES, half);
-                    const v16 b = load_element16(keys, from_b + v * SK_LANES, half);
-                    const v16 cosine = load16(cosines + pair * SK_PAGE + first + v * SK_LANES);
-                    const v16 sine = load16(sines + pair * SK_PAGE + first + v * SK_LANES);
+                    const int32_t p = first + v * SK_LANES;
+                    const v16 a = load_keys16(keys, c + pair, p, form);
+                    const v16 b = load_keys16(keys, c + pair + pairs, p, form);
+                    const v16 cosine = load16(cosines + pair * SK_PAGE + p);
+                    const v16 sine = load16(sines + pair * SK_PAGE + p);
                     store16(panel + v * SK_LANES, fma16(a, cosine, -(b * sine)));
                     store16(panel + (vectors + v) * SK_LANES, fma16(b, cosine, a * sine));
                 }
             }
             c += 2 * pairs;
-            if (c >= layout->k_width) return;
+            if (c >= width) break;
         }
         fetch_ahead(ahead);
         for (int v = 0; v < vectors; v++) {
-            store16(panel + v * SK_LANES, load_element16(keys, (int64_t)c * SK_PAGE + first + v * SK_LANES, half));
+            store16(panel + v * SK_LANES, load_keys16(keys, c, first + v * SK_LANES, form));
         }
         panel += vectors * SK_LANES;
     }
+    *fetched = own;
 }
+
+#define SK_UNPACK(FORM) \
+    if (few) unpack_keys_as(layout, keys, cosines, sines, first, SK_FEW_VECTORS, FORM, ahead, panel); \
+    else unpack_keys_as(layout, keys, cosines, sines, first, SK_MANY_VECTORS, FORM, ahead, panel)
 
 static void unpack_keys(const sk_page_layout *layout, const void *keys, const float *cosines, const float *sines,
                         int32_t first, int few, sk_ahead *ahead, float *panel) {
-    const int half = layout->type == SK_F16;
-    if (few && half) unpack_keys_as(layout, keys, cosines, sines, first, SK_FEW_VECTORS, 1, ahead, panel);
-    else if (few) unpack_keys_as(layout, keys, cosines, sines, first, SK_FEW_VECTORS, 0, ahead, panel);
-    else if (half) unpack_keys_as(layout, keys, cosines, sines, first, SK_MANY_VECTORS, 1, ahead, panel);
-    else unpack_keys_as(layout, keys, cosines, sines, first, SK_MANY_VECTORS, 0, ahead, panel);
+    switch (key_form(layout)) {
+    case FORM_F32: SK_UNPACK(FORM_F32); return;
+    case FORM_F16: SK_UNPACK(FORM_F16); return;
+    default: SK_UNPACK(FORM_Q8); return;
+    }
 }
 
-// One step of a product of `rows` x `parts` registers: sum[r][p] += left[r * left_step] * right[p]. What there is less
-// of stays in registers, and the other side passes through one: a level's tiles leave room for just that.
-SK_ALWAYS void tile_step(int rows, int parts, const float *left, int64_t left_step, const void *right, int64_t from,
-                         int half, vr sum[SK_MANY_ROWS][SK_PARTS]) {
+// One step of a product of `rows` x `parts` registers: sum[r][p] += left[r * left_step] * right[step][p]. What there is
+// less of stays in registers, and the other side passes through one: a level's tiles leave room for just that.
+SK_ALWAYS void tile_step(int rows, int parts, const float *left, int64_t left_step, const sk_values *right,
+                         int64_t step, int form, vr sum[SK_MANY_ROWS][SK_PARTS]) {
     if (rows < parts) {
         vr row[SK_MANY_ROWS];
         for (int r = 0; r < rows; r++) row[r] = left[r * left_step];
         for (int p = 0; p < parts; p++) {
-            const vr part = load_part(right, from + p * SK_REGISTER, half);
+            const vr part = load_part(right, step, p, form);
             for (int r = 0; r < rows; r++) sum[r][p] = fma_register(row[r], part, sum[r][p]);
         }
     } else {
         vr part[SK_PARTS];
-        for (int p = 0; p < parts; p++) part[p] = load_part(right, from + p * SK_REGISTER, half);
+        for (int p = 0; p < parts; p++) part[p] = load_part(right, step, p, form);
         for (int r = 0; r < rows; r++) {
             const vr row = left[r * left_step];
             for (int p = 0; p < parts; p++) sum[r][p] = fma_register(row, part[p], sum[r][p]);
@@ -139,8 +222,9 @@ SK_ALWAYS void score_tile_as(int rows, int vectors, const float *queries, const 
     for (int r = 0; r < rows; r++) {
         for (int p = 0; p < parts; p++) sum[r][p] = 0;
     }
-    for (int32_t k = 0; k < k_width; k++, queries += rows, panel += vectors * SK_LANES) {
-        tile_step(rows, parts, queries, 1, panel, 0, 0, sum);
+    const sk_values keys = {panel, vectors * SK_LANES, 0, FORM_F32, NULL, NULL};
+    for (int32_t k = 0; k < k_width; k++, queries += rows) {
+        tile_step(rows, parts, queries, 1, &keys, k, FORM_F32, sum);
     }
     for (int r = 0; r < rows; r++) {
         for (int p = 0; p < parts; p++) store_register(scores + r * SK_PAGE + p * SK_REGISTER, sum[r][p]);
@@ -148,7 +232,7 @@ SK_ALWAYS void score_tile_as(int rows, int vectors, const float *queries, const 
 }
 
 // out[rows][vectors * 16] += weights [rows][128] x values, over the positions first ..< last
-SK_ALWAYS void value_tile_as(int rows, int vectors, int half, const float *weights, sk_values values, int32_t first,
+SK_ALWAYS void value_tile_as(int rows, int vectors, int form, const float *weights, sk_values values, int32_t first,
                              int32_t last, float *out, int64_t out_stride) {
     const int parts = vectors * SK_LANES / SK_REGISTER;
     vr sum[SK_MANY_ROWS][SK_PARTS];
@@ -156,7 +240,7 @@ SK_ALWAYS void value_tile_as(int rows, int vectors, int half, const float *weigh
         for (int p = 0; p < parts; p++) sum[r][p] = load_register(out + r * out_stride + p * SK_REGISTER);
     }
     for (int32_t p = first; p < last; p++) {
-        tile_step(rows, parts, weights + p, SK_PAGE, values.data, p * values.stride + values.column, half, sum);
+        tile_step(rows, parts, weights + p, SK_PAGE, &values, p, form, sum);
     }
     for (int r = 0; r < rows; r++) {
         for (int p = 0; p < parts; p++) store_register(out + r * out_stride + p * SK_REGISTER, sum[r][p]);
@@ -178,10 +262,14 @@ static void score_tile(int32_t rows, int few, const float *queries, const float 
     }
 }
 
+#define SK_VALUES_AS(R, VECTORS, FORM) \
+    case FORM: value_tile_as(R, VECTORS, FORM, weights, values, first, last, out, out_stride); return;
 #define SK_VALUES(R, VECTORS) \
     case R: \
-        if (values.half) value_tile_as(R, VECTORS, 1, weights, values, first, last, out, out_stride); \
-        else value_tile_as(R, VECTORS, 0, weights, values, first, last, out, out_stride); \
+        switch (values.form) { \
+            SK_VALUES_AS(R, VECTORS, FORM_F32) SK_VALUES_AS(R, VECTORS, FORM_F16) \
+            SK_VALUES_AS(R, VECTORS, FORM_Q8) SK_VALUES_AS(R, VECTORS, FORM_Q4) \
+        } \
         return;
 #define SK_VALUES_FEW(R) SK_VALUES(R, SK_FEW_VECTORS)
 #define SK_VALUES_MANY(R) SK_VALUES(R, SK_MANY_VECTORS)
@@ -203,13 +291,23 @@ static void value_tile(int32_t rows, int32_t vectors, const float *weights, sk_v
 
 // Copies a range of positions of a strip of columns, as floats, into a panel [128][vectors * 16], and makes the strip
 // that panel.
-static void unpack_values(sk_values *strip, int32_t vectors, sk_range range, float *panel) {
+SK_ALWAYS void unpack_values_as(sk_values *strip, int32_t vectors, sk_range range, int form, float *panel) {
+    // A copy, which no store to the panel can change.
+    const sk_values values = *strip;
     for (int32_t p = range.first; p < range.last; p++) {
-        const int64_t from = p * strip->stride + strip->column;
         for (int32_t v = 0; v < vectors; v++) {
-            store16(panel + (p * vectors + v) * SK_LANES,
-                    load_element16(strip->data, from + v * SK_LANES, strip->half));
+            store16(panel + (int64_t)(p * vectors + v) * SK_LANES,
+                    load_values16(&values, p, values.column + v * SK_LANES, form));
         }
     }
-    *strip = (sk_values){panel, vectors * SK_LANES, 0, 0};
+    *strip = (sk_values){panel, vectors * SK_LANES, 0, FORM_F32, NULL, NULL};
+}
+
+static void unpack_values(sk_values *strip, int32_t vectors, sk_range range, float *panel) {
+    switch (strip->form) {
+    case FORM_F32: unpack_values_as(strip, vectors, range, FORM_F32, panel); return;
+    case FORM_F16: unpack_values_as(strip, vectors, range, FORM_F16, panel); return;
+    case FORM_Q8: unpack_values_as(strip, vectors, range, FORM_Q8, panel); return;
+    default: unpack_values_as(strip, vectors, range, FORM_Q4, panel); return;
+    }
 }

@@ -21,13 +21,18 @@ package final class AttentionProbe {
     private let rotary: RotaryEmbedding
     private let maximumPages: Int
     private let sums: AlignedBuffer<Float>
-    /// `[spans][64]`
+    /// `[spans][rows]`
     private let maxima: AlignedBuffer<Float>
     private let totals: AlignedBuffer<Float>
     private let queries: AlignedBuffer<Float>
     private let angles: AlignedBuffer<Float>
     private let output: AlignedBuffer<Float>
     private let scratch: AlignedBuffer<Float>
+    /// Spans that the token at hand attends to, those of far pages first.
+    private let spans: AlignedBuffer<Int32>
+    private var spanCount = 0
+    /// Rows at a time.
+    private let rowLimit: Int
 
     package init(
         layout: PageLayout,
@@ -40,14 +45,17 @@ package final class AttentionProbe {
         self.rotary = rotary
         maximumPages = (maximumPositions + PageLayout.positions - 1) / PageLayout.positions
         let spans = maximumPages * PageLayout.positions / Self.spanPositions
-        let rows = PagedAttention.tileRows
+        rowLimit = min(PagedAttention.tileRows, headCount / layout.kvHeadCount)
+        let rows = rowLimit
+        self.spans = try AlignedBuffer(count: spans)
         sums = try AlignedBuffer(count: spans)
         maxima = try AlignedBuffer(count: spans * rows)
         totals = try AlignedBuffer(count: spans * rows)
         queries = try AlignedBuffer(count: 2 * rows * layout.keyWidth)
         angles = try AlignedBuffer(count: 6 * max(1, rotary.pairCount))
         output = try AlignedBuffer(count: rows * layout.valueStride)
-        var kernelLayout = layout.kernelLayout
+        // Sealed pages need the most.
+        var kernelLayout = layout.with(.q8).kernelLayout
         scratch = try AlignedBuffer(count: Int(sk_attend_scratch_floats(&kernelLayout, Int32(rows))))
     }
 
@@ -59,8 +67,8 @@ package final class AttentionProbe {
         return Array(sums.buffer.prefix(spans))
     }
 
-    /// Records one token's attention in one layer; requests of several tokens are ignored.
-    package func record(_ request: PagedAttention.Request, table: PageTable) {
+    /// Records one token's attention in one layer, after `attention` computed it; requests of several tokens are ignored.
+    package func record(_ request: PagedAttention.Request, table: PageTable, attention: PagedAttention) {
         guard request.tokenCount == 1, request.layer % Self.layerStep == Self.layerStep - 1,
             request.firstPosition / PageLayout.positions < maximumPages
         else { return }
@@ -73,8 +81,8 @@ package final class AttentionProbe {
         for head in 0..<layout.kvHeadCount {
             var first = 0
             while first < perGroup {
-                let rows = min(PagedAttention.tileRows, perGroup - first)
-                record(request, table, kvHead: head, firstHead: head * perGroup + first, rows: rows)
+                let rows = min(rowLimit, perGroup - first)
+                record(request, table, attention, kvHead: head, firstHead: head * perGroup + first, rows: rows)
                 first += rows
             }
         }
@@ -83,23 +91,26 @@ package final class AttentionProbe {
     private func record(
         _ request: PagedAttention.Request,
         _ table: PageTable,
+        _ attention: PagedAttention,
         kvHead: Int,
         firstHead: Int,
         rows: Int
     ) {
         let end = request.firstPosition + 1
-        let begin = max(Self.skippedPositions, request.window.map { end - $0 } ?? 0)
+        let recall = attention.recall(request)
+        let window = recall.map { $0.settings.firstLocalPage(position: request.firstPosition) * PageLayout.positions }
+        let begin = max(Self.skippedPositions, window ?? request.window.map { end - $0 } ?? 0)
         guard begin < end else { return }
-        let firstSpan = begin / Self.spanPositions
-        let lastSpan = (end - 1) / Self.spanPositions
         let spansPerPage = PageLayout.positions / Self.spanPositions
         let width = layout.keyWidth
         for row in 0..<rows {
             let source = request.queries + (firstHead + row) * width
             for column in 0..<width { queries.pointer[row * width + column] = source[column] * request.scale }
         }
+        spanCount = 0
+        if let recall { recordListed(request, table, recall, kvHead: kvHead, rows: rows) }
         var rotatedPage = -1
-        for span in firstSpan...lastSpan {
+        for span in begin / Self.spanPositions...(end - 1) / Self.spanPositions {
             let page = span / spansPerPage
             if page != rotatedPage {
                 rotate(rows: rows, table.pages[page])
@@ -113,21 +124,45 @@ package final class AttentionProbe {
                 rows,
                 span,
                 max(begin, start) - page * PageLayout.positions,
-                min(end, start + Self.spanPositions) - page * PageLayout.positions
+                min(end, start + Self.spanPositions) - page * PageLayout.positions,
+                isTurned: true
             )
         }
-        addShares(rows, firstSpan...lastSpan)
+        addShares(rows)
+    }
+
+    /// The pages beyond the window that the token attended to.
+    private func recordListed(
+        _ request: PagedAttention.Request,
+        _ table: PageTable,
+        _ recall: RecallSelection,
+        kvHead: Int,
+        rows: Int
+    ) {
+        let list = recall.pages(head: kvHead, position: request.firstPosition, chunk: request.firstPosition)
+        if !recall.settings.turnsFarKeys { rotate(rows: rows, recall.cosines.pointer, recall.sines.pointer) }
+        for entry in list {
+            let page = table.pages[Int(entry)]
+            if recall.settings.turnsFarKeys { rotate(rows: rows, page) }
+            let first = Int(entry) * PageLayout.positions
+            for start in stride(from: 0, to: PageLayout.positions, by: Self.spanPositions) {
+                attend(
+                    request.layer,
+                    kvHead,
+                    page,
+                    rows,
+                    (first + start) / Self.spanPositions,
+                    max(start, Self.skippedPositions - first),
+                    start + Self.spanPositions,
+                    isTurned: recall.settings.turnsFarKeys
+                )
+            }
+        }
     }
 
     /// Turns the queries by their distance to the page's first position.
     private func rotate(rows: Int, _ page: Page) {
-        let width = layout.keyWidth
         let pairs = rotary.pairCount
-        let rotated = queries.pointer + PagedAttention.tileRows * width
-        guard pairs > 0 else {
-            rotated.update(from: queries.pointer, count: rows * width)
-            return
-        }
         let base = angles.pointer
         rotary.writePageAngles(anchor: page.anchor, cosines: base + 2 * pairs, sines: base + 3 * pairs)
         sk_angle_difference(
@@ -139,6 +174,17 @@ package final class AttentionProbe {
             base + 4 * pairs,
             base + 5 * pairs
         )
+        rotate(rows: rows, base + 4 * pairs, base + 5 * pairs)
+    }
+
+    /// Turns the queries by one angle per pair.
+    private func rotate(rows: Int, _ cosines: UnsafePointer<Float>, _ sines: UnsafePointer<Float>) {
+        let width = layout.keyWidth
+        let rotated = queries.pointer + rowLimit * width
+        guard rotary.pairCount > 0 else {
+            rotated.update(from: queries.pointer, count: rows * width)
+            return
+        }
         sk_rotate_rows(
             queries.pointer,
             Int64(width),
@@ -146,22 +192,33 @@ package final class AttentionProbe {
             Int32(width),
             Int32(layout.ropeColumns.lowerBound),
             Int32(layout.ropeColumns.count),
-            base + 4 * pairs,
-            base + 5 * pairs,
+            cosines,
+            sines,
             0,
             rotated,
             Int64(width)
         )
     }
 
-    private func attend(_ layer: Int, _ kvHead: Int, _ page: Page, _ rows: Int, _ span: Int, _ begin: Int, _ end: Int) {
-        let rowLimit = PagedAttention.tileRows
+    /// Attention to one span; what it adds up to is kept under the span's number.
+    private func attend(
+        _ layer: Int,
+        _ kvHead: Int,
+        _ page: Page,
+        _ rows: Int,
+        _ span: Int,
+        _ begin: Int,
+        _ end: Int,
+        isTurned: Bool
+    ) {
+        spans.pointer[spanCount] = Int32(span)
+        spanCount += 1
         let maximum = maxima.pointer + span * rowLimit
         let total = totals.pointer + span * rowLimit
         maximum.update(repeating: -.infinity, count: rows)
         total.update(repeating: 0, count: rows)
         output.buffer.update(repeating: 0)
-        var kernelLayout = layout.kernelLayout
+        var kernelLayout = isTurned ? page.layout.kernelLayout : page.layout.unrotatedKernelLayout
         let keyTables = rotary.keyTables(of: page)
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2 * rowLimit) { ranges in
             guard let begins = ranges.baseAddress else { return }
@@ -191,21 +248,25 @@ package final class AttentionProbe {
         }
     }
 
-    private func addShares(_ rows: Int, _ spans: ClosedRange<Int>) {
-        let rowLimit = PagedAttention.tileRows
+    private func addShares(_ rows: Int) {
         for row in 0..<rows {
             var maximum = -Float.infinity
-            for span in spans { maximum = max(maximum, maxima.pointer[span * rowLimit + row]) }
+            for index in 0..<spanCount {
+                maximum = max(maximum, maxima.pointer[Int(spans.pointer[index]) * rowLimit + row])
+            }
             guard maximum.isFinite else { continue }
             var total: Float = 0
-            for span in spans {
-                total += totals.pointer[span * rowLimit + row] * exp(maxima.pointer[span * rowLimit + row] - maximum)
-            }
-            for span in spans {
-                let share =
-                    totals.pointer[span * rowLimit + row] * exp(maxima.pointer[span * rowLimit + row] - maximum) / total
+            for index in 0..<spanCount { total += mass(Int(spans.pointer[index]), row, maximum) }
+            for index in 0..<spanCount {
+                let span = Int(spans.pointer[index])
+                let share = mass(span, row, maximum) / total
                 sums.pointer[span] += share * share
             }
         }
+    }
+
+    private func mass(_ span: Int, _ row: Int, _ maximum: Float) -> Float {
+        let place = span * rowLimit + row
+        return totals.pointer[place] * exp(maxima.pointer[place] - maximum)
     }
 }

@@ -14,11 +14,16 @@ struct AttentionWork: ParallelWork {
 
     let request: PagedAttention.Request
     let layout: PageLayout
-    let kernelLayout: sk_page_layout
+    let kernels: PageKernels
+    /// What is attended to beyond the window; nil: no more than the window, or there is none.
+    let recall: RecallSelection?
     let headCount: Int
     let headsPerGroup: Int
     let pairs: Int
     let pageCount: Int
+    /// Groups 0 ..< farGroups are of listed pages, the next one is number `firstGroup` of the context.
+    let farGroups: Int
+    let firstGroup: Int
     let groupCount: Int
     let tileCount: Int
     let rowCount: Int
@@ -27,7 +32,7 @@ struct AttentionWork: ParallelWork {
     let pageCosines: UnsafePointer<Float>
     let pageSines: UnsafePointer<Float>
     let keyTables: UnsafePointer<KeyTable>
-    let pageBases: UnsafePointer<UInt>
+    let pageBases: UnsafePointer<PageBase>
     let scratch: UnsafeMutablePointer<Float>
     let scratchPerWorker: Int
     let ranges: UnsafeMutablePointer<Int32>
@@ -117,12 +122,16 @@ struct AttentionWork: ParallelWork {
 
     /// The first position that a token sees.
     private func begin(token: Int) -> Int {
+        if let recall {
+            return recall.settings.firstLocalPage(position: request.firstPosition + token) * PageLayout.positions
+        }
         guard let window = request.window else { return 0 }
         return max(0, request.firstPosition + token - window + 1)
     }
 
     private func groupIsVisible(_ group: Int, _ tile: Tile) -> Bool {
-        let groupStart = group * PagedAttention.groupPages * PageLayout.positions
+        guard group >= farGroups else { return begin(token: tile.lastToken) > 0 }
+        let groupStart = (firstGroup + group - farGroups) * PagedAttention.groupPages * PageLayout.positions
         let groupEnd = groupStart + PagedAttention.groupPages * PageLayout.positions
         return groupStart <= request.firstPosition + tile.lastToken && groupEnd > begin(token: tile.firstToken)
     }
@@ -148,23 +157,19 @@ struct AttentionWork: ParallelWork {
         _ total: UnsafeMutablePointer<Float>,
         _ output: UnsafeMutablePointer<Float>
     ) {
-        for row in 0..<tile.count {
-            let head = tile.head * headsPerGroup + (tile.first + row) % headsPerGroup
-            let sink = group == 0 ? request.sinks : nil
-            maximum[row] = sink.map { $0[head] } ?? -.infinity
-            total[row] = sink == nil ? 0 : 1
-        }
+        startGroup(group, tile, maximum, total)
         output.update(repeating: 0, count: tile.count * layout.valueStride)
-
         let begins = ranges + worker * 2 * Self.rows
         let ends = begins + Self.rows
-        let firstPage = group * PagedAttention.groupPages
-        var kernelLayout = kernelLayout
+        if group < farGroups {
+            attendListed(group, tile, memory, begins, ends, maximum, total, output)
+            return
+        }
+        let firstPage = (firstGroup + group - farGroups) * PagedAttention.groupPages
         for page in firstPage..<min(firstPage + PagedAttention.groupPages, pageCount) {
             let pageStart = page * PageLayout.positions
             guard pageStart <= request.firstPosition + tile.lastToken,
-                pageStart + PageLayout.positions > begin(token: tile.firstToken),
-                let base = UnsafeRawPointer(bitPattern: pageBases[page])
+                pageStart + PageLayout.positions > begin(token: tile.firstToken)
             else { continue }
             for row in 0..<tile.count {
                 let token = (tile.first + row) / headsPerGroup
@@ -185,17 +190,118 @@ struct AttentionWork: ParallelWork {
                 page_maximum: nil,
                 page_total: nil
             )
-            let keys = base + tile.head * layout.headBytes
+            attend(page, head: tile.head, isTurned: true, &queryTile, memory)
+        }
+    }
+
+    /// A state before its first page. A sink takes part once, in the first group that a row sees.
+    private func startGroup(
+        _ group: Int,
+        _ tile: Tile,
+        _ maximum: UnsafeMutablePointer<Float>,
+        _ total: UnsafeMutablePointer<Float>
+    ) {
+        for row in 0..<tile.count {
+            let token = (tile.first + row) / headsPerGroup
+            let head = tile.head * headsPerGroup + (tile.first + row) % headsPerGroup
+            let first = recall == nil || begin(token: token) > 0 ? 0 : farGroups
+            let sink = group == first ? request.sinks : nil
+            maximum[row] = sink.map { $0[head] } ?? -.infinity
+            total[row] = sink == nil ? 0 : 1
+        }
+    }
+
+    /// Attends to a part of the lists of a tile's tokens: runs of rows that share a list go together.
+    private func attendListed(
+        _ group: Int,
+        _ tile: Tile,
+        _ memory: WorkerScratch,
+        _ begins: UnsafeMutablePointer<Int32>,
+        _ ends: UnsafeMutablePointer<Int32>,
+        _ maximum: UnsafeMutablePointer<Float>,
+        _ total: UnsafeMutablePointer<Float>,
+        _ output: UnsafeMutablePointer<Float>
+    ) {
+        guard let recall else { return }
+        let step = recall.settings.rankingStep
+        let width = layout.keyWidth
+        begins.update(repeating: 0, count: tile.count)
+        ends.update(repeating: Int32(PageLayout.positions), count: tile.count)
+        if !recall.settings.turnsFarKeys { turnQueries(tile, recall, memory) }
+        var row = 0
+        while row < tile.count {
+            let token = (tile.first + row) / headsPerGroup
+            let position = request.firstPosition + token
+            let lastToken = (position / step + 1) * step - 1 - request.firstPosition
+            let end = min(tile.count, (lastToken + 1) * headsPerGroup - tile.first)
+            let list = recall.pages(head: tile.head, position: position, chunk: request.firstPosition)
+            let first = group * PagedAttention.groupPages
+            for place in first..<max(first, min(first + PagedAttention.groupPages, list.count)) {
+                let page = Int(list[place])
+                if recall.settings.turnsFarKeys { rotateQueries(tile, page, memory) }
+                var queryTile = sk_query_tile(
+                    queries: memory.rotated + row * width,
+                    query_stride: Int64(width),
+                    rows: Int32(end - row),
+                    begin: begins,
+                    end: ends,
+                    maximum: maximum + row,
+                    total: total + row,
+                    out: output + row * layout.valueStride,
+                    page_maximum: nil,
+                    page_total: nil
+                )
+                attend(page, head: tile.head, isTurned: recall.settings.turnsFarKeys, &queryTile, memory)
+            }
+            row = end
+        }
+    }
+
+    private func attend(
+        _ page: Int,
+        head: Int,
+        isTurned: Bool,
+        _ tile: inout sk_query_tile,
+        _ memory: WorkerScratch
+    ) {
+        guard let base = pageBases[page].address else { return }
+        var form = kernels[pageBases[page]]
+        let keys = base + form.layerOffset + head * form.headBytes
+        if isTurned {
             sk_attend_page(
-                &kernelLayout,
+                &form.layout,
                 keys,
-                keys + layout.keyBytes,
+                keys + form.keyBytes,
                 UnsafePointer(bitPattern: keyTables[page].cosines),
                 UnsafePointer(bitPattern: keyTables[page].sines),
-                &queryTile,
+                &tile,
                 memory.kernel
             )
+        } else {
+            sk_attend_page(&form.unrotated, keys, keys + form.keyBytes, nil, nil, &tile, memory.kernel)
         }
+    }
+
+    /// Turns the tile's queries by the one angle of everything beyond the window.
+    private func turnQueries(_ tile: Tile, _ recall: RecallSelection, _ memory: WorkerScratch) {
+        let width = layout.keyWidth
+        guard pairs > 0 else {
+            memory.rotated.update(from: memory.queries, count: tile.count * width)
+            return
+        }
+        sk_rotate_rows(
+            memory.queries,
+            Int64(width),
+            Int32(tile.count),
+            Int32(width),
+            Int32(layout.ropeColumns.lowerBound),
+            Int32(layout.ropeColumns.count),
+            recall.cosines.pointer,
+            recall.sines.pointer,
+            0,
+            memory.rotated,
+            Int64(width)
+        )
     }
 
     /// Turns the tile's queries by their distance to the page's first position.

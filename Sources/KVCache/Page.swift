@@ -21,13 +21,13 @@ package final class Page: @unchecked Sendable {
     /// Hash of the tokens of all pages up to and including this one; set when the page is full.
     package internal(set) var chainHash: UInt64?
     /// Tells this page from every other one, also after it is gone.
-    package let identity = UInt64.random(in: 1...UInt64.max)
+    package private(set) var identity = UInt64.random(in: 1...UInt64.max)
     /// Identity of the page before this one once the page can be shared (0: none): it proves the whole prefix.
     package internal(set) var predecessorIdentity: UInt64?
 
     package init(layout: PageLayout) throws(AllocationError) {
         self.layout = layout
-        record = try OwnedRecord(count: layout.pageBytes)
+        record = try OwnedRecord(count: layout.recordBytes)
         storage = record.bytes
         tokens = []
         tokens.reserveCapacity(PageLayout.positions)
@@ -59,9 +59,9 @@ package final class Page: @unchecked Sendable {
     /// A private copy with the first `count` positions' tokens.
     package init(copying other: Page, count: Int) throws(AllocationError) {
         layout = other.layout
-        record = try OwnedRecord(count: layout.pageBytes)
+        record = try OwnedRecord(count: layout.recordBytes)
         storage = record.bytes
-        memcpy(storage, other.storage, layout.pageBytes)
+        memcpy(storage, other.storage, layout.recordBytes)
         tokens = []
         tokens.reserveCapacity(PageLayout.positions)
         tokens.append(contentsOf: other.tokens.prefix(count))
@@ -78,6 +78,13 @@ package final class Page: @unchecked Sendable {
         keys(layer: layer, head: head) + layout.keyBytes
     }
 
+    /// Whether the page's memory ends with its records for ranking: files keep those elsewhere.
+    var holdsIndexRecords: Bool { isSealed && !record.isReadOnly }
+
+    /// Records for ranking of a sealed page that holds them, `[layers][heads]`.
+    var indexRecords: UnsafeMutableRawPointer { UnsafeMutableRawPointer(storage + layout.pageBytes) }
+
+    package var isSealed: Bool { layout.element.isSealed }
     package var isFull: Bool { tokens.count == PageLayout.positions }
 
     func append(_ token: Int32) { tokens.append(token) }
@@ -89,6 +96,24 @@ package final class Page: @unchecked Sendable {
         media = MediaRun.clipped(media, to: 0..<count)
         chainHash = nil
         predecessorIdentity = nil
+    }
+
+    /// Makes an unused page stand for what `other` holds, in another form of the same keys and values.
+    func adopt(_ other: Page) {
+        tokens.removeAll(keepingCapacity: true)
+        tokens.append(contentsOf: other.tokens)
+        media = other.media
+        anchor = other.anchor
+        angles = other.angles
+        chainHash = nil
+        predecessorIdentity = nil
+    }
+
+    /// Makes a page that nobody else holds as new, without allocating.
+    func reset() {
+        truncate(to: 0)
+        angles = nil
+        identity = .random(in: 1...UInt64.max)
     }
 
     // MARK: Positions

@@ -10,6 +10,10 @@ package protocol PageRecord: AnyObject, Sendable {
     func isKnownIntact(layer: Int) -> Bool
     /// Whether a layer's part is what was written. The first call reads the part; several layers may be asked at once.
     func isIntact(layer: Int) -> Bool
+    /// Reads a layer's part ahead of its use, where it lies in a file.
+    func prefetch(layer: Int)
+    /// A layer's part is not needed for a while: its memory may be given back, where it lies in a file.
+    func release(layer: Int)
 }
 
 /// Memory of a page's own.
@@ -22,6 +26,8 @@ final class OwnedRecord: PageRecord, @unchecked Sendable {
     var isReadOnly: Bool { false }
     func isKnownIntact(layer: Int) -> Bool { true }
     func isIntact(layer: Int) -> Bool { true }
+    func prefetch(layer: Int) {}
+    func release(layer: Int) {}
 }
 
 /// A stored page that is not what was written. It was not used.
@@ -52,6 +58,16 @@ extension PageTable {
     package func checkIntact(layer: Int, pages range: Range<Int>, pool: ThreadPool) throws(PageDamage) {
         var unread: [Int] = []
         for index in range where !pages[index].record.isKnownIntact(layer: layer) { unread.append(index) }
+        guard !unread.isEmpty else { return }
+        pool.run(tasks: unread.count, IntactWork(pages: pages, indices: unread, layer: layer))
+        for index in unread where !pages[index].record.isIntact(layer: layer) {
+            throw PageDamage(page: index, layer: layer)
+        }
+    }
+
+    /// Checks a layer's part of some pages.
+    func checkIntact(layer: Int, pages indices: [Int], pool: ThreadPool) throws(PageDamage) {
+        let unread = indices.filter { !pages[$0].record.isKnownIntact(layer: layer) }
         guard !unread.isEmpty else { return }
         pool.run(tasks: unread.count, IntactWork(pages: pages, indices: unread, layer: layer))
         for index in unread where !pages[index].record.isIntact(layer: layer) {

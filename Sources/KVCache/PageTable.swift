@@ -7,9 +7,21 @@ import Tensor
 /// the keys and values, ``commitAppend()`` makes the tokens part of the context. A token's place in the table is its
 /// slot; its position is what the rotary embedding sees, see ``RotaryPosition``.
 package struct PageTable {
+    /// How pages lie in memory until they are sealed.
     package let layout: PageLayout
+    /// What becomes of complete groups of pages; nil: nothing.
+    package let sealing: PageSealing?
     private let spectrum: RotarySpectrum
-    package private(set) var pages: [Page] = []
+    package internal(set) var pages: [Page] = []
+    /// Pages of groups that were sealed and described, as far as that is wanted.
+    package internal(set) var completedPages = 0
+    /// What ranking knows of them.
+    var blocks: [PageIndexBlock] = []
+    /// Sealed pages to be.
+    var spares: [Page] = []
+    /// What the last tokens attended with, and the number of slots that it goes with; -1 for none.
+    var lists: RankingLists?
+    var listedCount = -1
     /// Committed slots.
     package private(set) var count = 0
     /// The largest number that a committed position has on any axis; -1 for an empty context.
@@ -19,30 +31,67 @@ package struct PageTable {
     private var pendingLargestPosition = -1.0
 
     /// - Parameter spectrum: frequencies of the model's rotary embedding; needed where positions do not count up by one.
-    package init(layout: PageLayout, spectrum: RotarySpectrum) {
+    package init(layout: PageLayout, spectrum: RotarySpectrum, sealing: PageSealing? = nil) {
         self.layout = layout
+        self.sealing = sealing
         self.spectrum = spectrum
         pendingTokens.reserveCapacity(512)
     }
 
-    /// Pages of an equal prefix that another context has filled: full pages only.
-    package init(layout: PageLayout, spectrum: RotarySpectrum, sharing pages: [Page]) {
-        self.init(layout: layout, spectrum: spectrum)
-        self.pages = pages
-        count = pages.count * PageLayout.positions
+    /// Pages of an equal prefix that another context has filled: full pages only. With sealing, fewer may be taken.
+    package init(
+        layout: PageLayout,
+        spectrum: RotarySpectrum,
+        sealing: PageSealing? = nil,
+        sharing pages: [Page]
+    ) throws(AllocationError) {
+        self.init(layout: layout, spectrum: spectrum, sealing: sealing)
+        self.pages = Array(Self.usable(pages, sealing))
+        count = self.pages.count * PageLayout.positions
         largestPosition = measuredLargestPosition
+        try adoptPages()
     }
 
-    /// Pages that were stored, all of them full but the last one.
+    /// Pages that were stored, all of them full but the last one. Where pages are sealed, those of complete groups are, and
+    /// no others.
     ///
-    /// - Parameter count: committed slots; what the last page holds beyond them is forgotten.
-    package init(layout: PageLayout, spectrum: RotarySpectrum, pages: [Page], count: Int) {
-        self.init(layout: layout, spectrum: spectrum)
+    /// - Parameters:
+    ///   - count: committed slots; what the last page holds beyond them is forgotten.
+    ///   - index: what ranking knows of the first pages. Others of complete groups are read and described.
+    /// - Throws: ``AllocationError``, or ``PageDamage`` when a page that has to be read for that is damaged.
+    package init(
+        layout: PageLayout,
+        spectrum: RotarySpectrum,
+        sealing: PageSealing? = nil,
+        pages: [Page],
+        count: Int,
+        index: StoredPageIndex = StoredPageIndex(),
+        pool: ThreadPool
+    ) throws {
+        self.init(layout: layout, spectrum: spectrum, sealing: sealing)
         precondition(pages.count == (count + PageLayout.positions - 1) / PageLayout.positions)
         precondition(pages.dropLast().allSatisfy(\.isFull))
         self.pages = pages
         self.count = count
         largestPosition = measuredLargestPosition
+        guard let sealing else { return }
+        completedPages = count / PageSealing.groupPositions * PageSealing.groupPages
+        let isSealed = sealing.layout != nil
+        precondition(pages.enumerated().allSatisfy { $1.isSealed == (isSealed && $0 < completedPages) })
+        guard sealing.describesPages else { return }
+        let described = min(index.pages, completedPages)
+        blocks = Array(index.blocks.prefix((described + PageIndexBlock.pages - 1) / PageIndexBlock.pages))
+        for layer in 0..<layout.layerCount {
+            try checkIntact(layer: layer, pages: described..<completedPages, pool: pool)
+        }
+        try describe(from: described, pool: pool)
+    }
+
+    /// Counts and describes the groups that pages of another context complete.
+    private mutating func adoptPages() throws(AllocationError) {
+        guard let sealing else { return }
+        completedPages = count / PageSealing.groupPositions * PageSealing.groupPages
+        if sealing.describesPages { try describe(from: 0, pool: nil) }
     }
 
     /// Puts pages with the same content in the place of some, such as those that were stored meanwhile.
@@ -91,8 +140,16 @@ package struct PageTable {
     package var nextPosition: Double { largestPosition + 1 }
 
     /// Allocates pages for `positions` slots in all, so that later appends of text allocate nothing.
+    ///
+    /// Where pages are sealed, only those of the group at hand are open: no more than its end is reserved.
     package mutating func reserve(positions: Int) throws(AllocationError) {
-        let needed = (positions + PageLayout.positions - 1) / PageLayout.positions
+        var end = positions
+        if sealing != nil, PageSealing.groupEnd(after: count) <= positions {
+            if sealing?.layout != nil { end = PageSealing.groupEnd(after: count) }
+            try prepareCompletion(of: count)
+        }
+        try prepareLists()
+        let needed = (end + PageLayout.positions - 1) / PageLayout.positions
         pages.reserveCapacity(needed)
         while pages.count < needed { pages.append(try Page(layout: layout)) }
     }
@@ -107,7 +164,10 @@ package struct PageTable {
         media: [MediaRun] = []
     ) throws {
         guard !tokens.isEmpty else { return }
+        precondition(sealing == nil || count + tokens.count <= PageSealing.groupEnd(after: count))
         try reserve(positions: count + tokens.count)
+        listedCount = -1
+        if sealing != nil, (count + tokens.count) % PageSealing.groupPositions == 0 { try checkGroup(of: count) }
         let first = count / PageLayout.positions
         let last = (count + tokens.count - 1) / PageLayout.positions
         for index in first...last {
@@ -155,6 +215,7 @@ package struct PageTable {
                 slot += part
             }
         }
+        listedCount = count
         largestPosition = pendingLargestPosition
         pendingTokens.removeAll(keepingCapacity: true)
         pendingMedia = []
@@ -174,9 +235,29 @@ package struct PageTable {
     }
 
     /// Forgets the slots from `newCount` on.
+    ///
+    /// Some slots before it are forgotten too where what follows would depend on how the context came about: sealed
+    /// pages are not written to, so a sealed group is forgotten whole, and so are tokens that share a list of pages which
+    /// is not known any more; see ``count`` afterwards.
     package mutating func truncate(to newCount: Int) {
         guard newCount < count else { return }
+        let keepsLists = listedCount == count
         count = max(0, newCount)
+        if let sealing {
+            if needsLists(at: count), let step = sealing.recall?.rankingStep {
+                let isKnown = keepsLists && lists?.hold(block: count / step) == true
+                if !isKnown { count -= count % step }
+            }
+            listedCount = keepsLists ? count : -1
+            let complete = count / PageSealing.groupPositions * PageSealing.groupPages
+            if sealing.layout != nil, complete < completedPages {
+                count = complete * PageLayout.positions
+                listedCount = -1
+            }
+            completedPages = min(completedPages, complete)
+            let kept = (completedPages + PageIndexBlock.pages - 1) / PageIndexBlock.pages
+            if blocks.count > kept { blocks.removeLast(blocks.count - kept) }
+        }
         let needed = (count + PageLayout.positions - 1) / PageLayout.positions
         if pages.count > needed { pages.removeLast(pages.count - needed) }
         largestPosition = measuredLargestPosition

@@ -1,7 +1,8 @@
 import CKernels
 import Tensor
 
-/// Exact causal attention over pages, with grouped heads, sliding windows and sinks.
+/// Causal attention over pages, with grouped heads, sliding windows and sinks; of a long context to a part of it, with
+/// ``RecallSettings``.
 ///
 /// The context is cut into groups of eight pages; each group is one running softmax, and groups are merged in order.
 /// The cut depends on positions alone, so the bytes of a row are the same whether it is computed in a chunk of 512 or
@@ -61,6 +62,8 @@ package final class PagedAttention {
     private let pageSines: AlignedBuffer<Float>
     private let pageAnchors: AlignedBuffer<RotaryPosition>
     private var preparedPages = 0
+    /// Whether pages of the chunk's context lie in files.
+    private var readsStoredPages = false
     /// `[pages]`: the key tables of the chunk's context.
     private let keyTables: AlignedBuffer<KeyTable>
     /// Running states of decode tasks: `[kvHeads * tiles][groups][tile rows][valueStride]` and their maxima and totals.
@@ -70,19 +73,25 @@ package final class PagedAttention {
     private let scratch: AlignedBuffer<Float>
     private let scratchPerWorker: Int
     private let ranges: AlignedBuffer<Int32>
-    /// `[pages]` keys and values of the layer at hand: pages are classes, tasks should not touch reference counts.
-    private let pageBases: AlignedBuffer<UInt>
+    /// `[pages]` keys and values of the chunk's context: pages are classes, tasks should not touch reference counts.
+    private let pageBases: AlignedBuffer<PageBase>
+    /// Keeps stored pages within a limit; nil: there is none.
+    private(set) var residency: StoredPageResidency?
+    /// Which pages are attended to beyond the window; nil: all are.
+    let selection: RecallSelection?
 
     /// - Parameters:
     ///   - maximumTokens: the largest chunk.
     ///   - maximumPositions: the longest context.
+    ///   - recall: nil for exact attention at any length.
     package init(
         layout: PageLayout,
         headCount: Int,
         rotary: RotaryEmbedding,
         pool: ThreadPool,
         maximumTokens: Int,
-        maximumPositions: Int
+        maximumPositions: Int,
+        recall: RecallSettings? = nil
     ) throws(AllocationError) {
         self.layout = layout
         self.headCount = headCount
@@ -98,11 +107,24 @@ package final class PagedAttention {
         pageAnchors = try AlignedBuffer(count: maximumPages)
         keyTables = try AlignedBuffer(count: maximumPages)
         // Split work needs states for every (tile, group); tiles are then few (see `splitsGroups`).
-        let states = (4 * pool.threadCount + layout.kvHeadCount) * maximumGroups(maximumPages)
+        let groups = Self.maximumGroups(maximumPages, recall)
+        let states = (4 * pool.threadCount + layout.kvHeadCount) * groups
         partialOutput = try AlignedBuffer(count: states * Self.tileRows * layout.valueStride)
         partialMaximum = try AlignedBuffer(count: states * Self.tileRows)
         partialTotal = try AlignedBuffer(count: states * Self.tileRows)
-        var layout = layout.kernelLayout
+        selection = try recall.map { settings throws(AllocationError) in
+            try RecallSelection(
+                settings,
+                layout: layout,
+                headCount: headCount,
+                rotary: rotary,
+                workers: pool.threadCount,
+                maximumTokens: maximumTokens,
+                maximumPages: (maximumPositions + PageLayout.positions - 1) / PageLayout.positions
+            )
+        }
+        // Sealed pages need the most.
+        var layout = layout.with(.q8).kernelLayout
         let kernelScratch = Int(sk_attend_scratch_floats(&layout, Int32(Self.tileRows)))
         scratchPerWorker = WorkerScratch.floats(layout: self.layout, pairs: pairs) + ((kernelScratch + 15) & ~15)
         scratch = try AlignedBuffer(count: scratchPerWorker * pool.threadCount)
@@ -123,8 +145,11 @@ package final class PagedAttention {
         }
         let pages = (firstPosition + tokenCount + PageLayout.positions - 1) / PageLayout.positions
         precondition(pages <= maximumPages)
+        readsStoredPages = false
         for index in 0..<pages {
             let page = table.pages[index]
+            pageBases.pointer[index] = PageBase(page)
+            if page.record.isReadOnly { readsStoredPages = true }
             let tables = rotary.keyTables(of: page)
             keyTables.pointer[index] = KeyTable(
                 cosines: UInt(bitPattern: tables.cosines),
@@ -140,6 +165,44 @@ package final class PagedAttention {
             )
         }
         preparedPages = max(preparedPages, pages)
+        selection?.prepare(table)
+        if readsStoredPages { residency?.prepare(table.pages.prefix(pages)) }
+    }
+
+    /// How many bytes of stored pages may be in memory from now on; nil leaves that to the system.
+    package func limitStoredPages(toBytes bytes: Int?) {
+        guard let bytes else {
+            residency = nil
+            return
+        }
+        if let residency {
+            residency.limitBytes = bytes
+        } else {
+            residency = StoredPageResidency(
+                limitBytes: bytes,
+                layerCount: layout.layerCount,
+                maximumPages: maximumPages
+            )
+        }
+    }
+
+    /// What a request attends beyond its window with; nil where it sees everything, or no more than the window.
+    func recall(_ request: Request) -> RecallSelection? {
+        guard let selection, request.window == nil else { return nil }
+        let last = request.firstPosition + request.tokenCount - 1
+        return selection.settings.firstLocalPage(position: last) > 0 ? selection : nil
+    }
+
+    /// Begins a question, so that its tokens vote for the pages that its answer chooses from; nil ends the last one.
+    /// Nothing happens where everything is seen.
+    package func ask(_ positions: Range<Int>?, _ lock: QuestionLock) throws(AllocationError) {
+        try selection?.ask(positions, lock)
+    }
+
+    /// What recall did since it was last set to nothing.
+    package var recallStatistics: RecallStatistics {
+        get { selection?.statistics ?? RecallStatistics() }
+        set { selection?.statistics = newValue }
     }
 
     /// Writes a chunk's keys and values into the pages that ``PageTable/prepareAppend(_:positions:media:)`` made writable.
@@ -157,11 +220,11 @@ package final class PagedAttention {
         valueStride: Int,
         into table: PageTable
     ) {
-        collectPages(table, layer: layer, count: (firstPosition + tokenCount - 1) / PageLayout.positions + 1)
         let work = StoreWork(
             layout: layout,
             kernelLayout: layout.kernelLayout,
             pageBases: pageBases.pointer,
+            layer: layer,
             firstPosition: firstPosition,
             tokenCount: tokenCount,
             keys: keys,
@@ -177,33 +240,42 @@ package final class PagedAttention {
         }
     }
 
-    private func collectPages(_ table: PageTable, layer: Int, count: Int) {
-        for index in 0..<count {
-            pageBases.pointer[index] = UInt(bitPattern: table.pages[index].keys(layer: layer, head: 0))
-        }
-    }
-
     /// Attention of a chunk whose keys and values are stored.
     ///
     /// - Throws: when a page of a file is not what was written there; nothing was computed then.
     package func attend(_ request: Request, table: PageTable) throws(PageDamage) {
         let endPosition = request.firstPosition + request.tokenCount
         let pageCount = (endPosition + PageLayout.positions - 1) / PageLayout.positions
-        let firstPage = request.window.map { max(0, request.firstPosition - $0 + 1) / PageLayout.positions } ?? 0
-        try table.checkIntact(layer: request.layer, pages: firstPage..<pageCount, pool: pool)
-        collectPages(table, layer: request.layer, count: pageCount)
+        var firstPage = request.window.map { max(0, request.firstPosition - $0 + 1) / PageLayout.positions } ?? 0
+        // Layers with a window of their own see no farther than that.
+        let recall = self.recall(request)
+        if let recall {
+            firstPage = recall.settings.firstLocalPage(position: request.firstPosition)
+            recall.rank(request, table: table, pool: pool)
+        }
+        if readsStoredPages {
+            let far = recall?.listedPages(request, before: firstPage) ?? []
+            residency?.use(layer: request.layer, far: far, window: firstPage..<pageCount, of: table.pages)
+            try table.checkIntact(layer: request.layer, pages: firstPage..<pageCount, pool: pool)
+            try table.checkIntact(layer: request.layer, pages: far, pool: pool)
+        }
+        let farGroups = recall?.settings.listGroups ?? 0
+        let firstGroup = recall == nil ? 0 : firstPage / Self.groupPages
         let headsPerGroup = headCount / layout.kvHeadCount
         let rows = request.tokenCount * headsPerGroup
         let tiles = (rows + Self.tileRows - 1) / Self.tileRows
         var work = AttentionWork(
             request: request,
             layout: layout,
-            kernelLayout: layout.kernelLayout,
+            kernels: PageKernels(layout, layer: request.layer),
+            recall: recall,
             headCount: headCount,
             headsPerGroup: headsPerGroup,
             pairs: rotary.pairCount,
             pageCount: pageCount,
-            groupCount: (pageCount + Self.groupPages - 1) / Self.groupPages,
+            farGroups: farGroups,
+            firstGroup: firstGroup,
+            groupCount: farGroups + (pageCount + Self.groupPages - 1) / Self.groupPages - firstGroup,
             tileCount: tiles,
             rowCount: rows,
             queryCosines: queryCosines.pointer,
@@ -221,7 +293,9 @@ package final class PagedAttention {
             phase: .whole
         )
         let tasks = layout.kvHeadCount * tiles
-        if tasks < 4 * pool.threadCount, work.groupCount > 1 {
+        // Layers with windows of their own count all groups, and may have too many: the other way gives the same bytes.
+        let fits = tasks * work.groupCount * Self.tileRows <= partialMaximum.count
+        if tasks < 4 * pool.threadCount, work.groupCount > 1, fits {
             work.phase = .groups
             pool.run(tasks: tasks * work.groupCount, work)
             work.phase = .merge
@@ -238,15 +312,80 @@ struct KeyTable: BitwiseCopyable {
     var sines: UInt
 }
 
-private func maximumGroups(_ pages: Int) -> Int {
-    (pages + PagedAttention.groupPages - 1) / PagedAttention.groupPages + 1
+extension PagedAttention {
+    /// Groups of pages, those of lists among them, that one chunk can attend to.
+    private static func maximumGroups(_ pages: Int, _ recall: RecallSettings?) -> Int {
+        let whole = (pages + groupPages - 1) / groupPages + 1
+        guard let recall else { return whole }
+        // A window, a chunk of a group, and what rounding adds on both sides.
+        let exact = min(whole, max(recall.firstPosition, recall.localPositions) / PageLayout.positions / groupPages + 3)
+        return exact + recall.listGroups + 1
+    }
+}
+
+/// Where a page's keys and values begin, and in which form they are.
+struct PageBase: BitwiseCopyable {
+    private let bits: UInt
+
+    /// Pages are aligned to 64 bytes, which leaves room for the form.
+    init(_ page: Page) {
+        bits = UInt(bitPattern: page.keys(layer: 0, head: 0)) | Self.form(page.layout.element)
+    }
+
+    private static func form(_ element: PageLayout.Element) -> UInt {
+        switch element {
+        case .f32, .f16: 0
+        case .q8: 1
+        case .q8v4: 2
+        }
+    }
+
+    /// 0: open, 1: q8, 2: q8v4
+    var form: Int { Int(bits & 63) }
+    var address: UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: bits & ~63) }
+}
+
+/// How the forms of pages are read in one layer.
+struct PageKernels {
+    struct Form {
+        var layout: sk_page_layout
+        /// The same for keys that are not turned.
+        var unrotated: sk_page_layout
+        var layerOffset: Int
+        var headBytes: Int
+        var keyBytes: Int
+    }
+
+    let forms: (open: Form, q8: Form, q8v4: Form)
+
+    init(_ layout: PageLayout, layer: Int) {
+        func form(_ layout: PageLayout) -> Form {
+            Form(
+                layout: layout.kernelLayout,
+                unrotated: layout.unrotatedKernelLayout,
+                layerOffset: layer * layout.layerBytes,
+                headBytes: layout.headBytes,
+                keyBytes: layout.keyBytes
+            )
+        }
+        forms = (form(layout), form(layout.with(.q8)), form(layout.with(.q8v4)))
+    }
+
+    subscript(base: PageBase) -> Form {
+        switch base.form {
+        case 1: forms.q8
+        case 2: forms.q8v4
+        default: forms.open
+        }
+    }
 }
 
 /// Writes the chunk's keys and values: one task per (KV head, page).
 private struct StoreWork: ParallelWork {
     let layout: PageLayout
     let kernelLayout: sk_page_layout
-    let pageBases: UnsafePointer<UInt>
+    let pageBases: UnsafePointer<PageBase>
+    let layer: Int
     let firstPosition: Int
     let tokenCount: Int
     let keys: UnsafePointer<Float>
@@ -263,8 +402,8 @@ private struct StoreWork: ParallelWork {
         let head = task % layout.kvHeadCount
         let page = firstPage + task / layout.kvHeadCount
         let pageStart = page * PageLayout.positions
-        guard let base = UnsafeMutableRawPointer(bitPattern: pageBases[page]) else { return }
-        let pageKeys = base + head * layout.headBytes
+        guard let base = pageBases[page].address else { return }
+        let pageKeys = base + layer * layout.layerBytes + head * layout.headBytes
         let first = max(firstPosition, pageStart)
         let last = min(firstPosition + tokenCount, pageStart + PageLayout.positions)
         var kernelLayout = kernelLayout

@@ -17,7 +17,7 @@ package struct PrefixIndex {
 
     package init(byteLimit: Int) { self.byteLimit = byteLimit }
 
-    package var residentBytes: Int { entries.values.reduce(0) { $0 + $1.page.layout.pageBytes } }
+    package var residentBytes: Int { entries.values.reduce(0) { $0 + $1.page.layout.recordBytes } }
 
     /// The longest run of full pages that hold exactly the first `limit` tokens of `content`: the same ids at the same
     /// positions, and rows of the same media.
@@ -32,11 +32,18 @@ package struct PrefixIndex {
             let range = begin..<begin + PageLayout.positions
             hash = Self.chain(hash, content.tokens[range])
             hash = Self.chain(hash, content.media(in: range), content.position(begin))
-            guard let entry = entries[hash], entry.page.predecessorIdentity == (matched.last?.identity ?? 0),
-                entry.page.isFull, entry.page.holdsSame(as: content, from: begin)
+            let predecessor = matched.last?.identity ?? 0
+            // A sealed page continues sealed ones alone, so the two forms of a prefix never mix up.
+            let keys = [Self.key(hash, isSealed: true), Self.key(hash, isSealed: false)]
+            guard
+                let key = keys.first(where: { key in
+                    guard let page = entries[key]?.page else { return false }
+                    return page.predecessorIdentity == predecessor && page.isFull
+                        && page.holdsSame(as: content, from: begin)
+                }), let page = entries[key]?.page
             else { break }
-            entries[hash]?.lastUse = clock
-            matched.append(entry.page)
+            entries[key]?.lastUse = clock
+            matched.append(page)
             begin += PageLayout.positions
         }
         return matched
@@ -57,8 +64,9 @@ package struct PrefixIndex {
             hash =
                 page.chainHash
                 ?? Self.chain(Self.chain(hash, page.tokens[...]), page.media, page.position(0))
-            if let known = entries[hash], known.page.holdsSame(as: page), known.page.predecessorIdentity == previous {
-                entries[hash]?.lastUse = clock
+            let key = Self.key(hash, isSealed: page.isSealed)
+            if let known = entries[key], known.page.holdsSame(as: page), known.page.predecessorIdentity == previous {
+                entries[key]?.lastUse = clock
                 previous = known.page.identity
                 // The same tokens after the same pages: one copy is enough, the context keeps its own.
                 continue
@@ -66,7 +74,7 @@ package struct PrefixIndex {
             guard page.predecessorIdentity == nil || page.predecessorIdentity == previous else { break }
             page.chainHash = hash
             page.predecessorIdentity = previous
-            entries[hash] = Entry(page: page, lastUse: clock)
+            entries[key] = Entry(page: page, lastUse: clock)
             previous = page.identity
         }
         evict()
@@ -76,9 +84,12 @@ package struct PrefixIndex {
         var bytes = residentBytes
         while bytes > byteLimit, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
             entries.removeValue(forKey: oldest.key)
-            bytes -= oldest.value.page.layout.pageBytes
+            bytes -= oldest.value.page.layout.recordBytes
         }
     }
+
+    /// Where the two forms of a page are kept.
+    private static func key(_ hash: UInt64, isSealed: Bool) -> UInt64 { isSealed ? ~hash : hash }
 
     static let rootHash: UInt64 = 0x9E37_79B9_7F4A_7C15
 

@@ -68,6 +68,10 @@ package final class DecoderRunner {
     package let decoder: Decoder
     package let pool: ThreadPool
     package let layout: PageLayout
+    /// What becomes of complete groups of pages; nil: nothing.
+    package let sealing: PageSealing?
+    /// How long contexts are attended to; nil: exactly.
+    package let recall: RecallSettings?
     /// Tokens per chunk at most.
     package let chunkTokens: Int
     package let maximumPositions: Int
@@ -93,20 +97,25 @@ package final class DecoderRunner {
     private static let logitsRows = 32
 
     /// - Parameters:
+    ///   - element: how keys and values are kept; sealed forms take the place of halves when a group of pages is complete.
     ///   - maximumPositions: the longest context; bounds the memory of attention's tables.
     package init(
         decoder: Decoder,
         pool: ThreadPool,
         element: PageLayout.Element,
         maximumPositions: Int,
-        chunkTokens: Int = 512
+        chunkTokens: Int = 512,
+        recall: RecallSettings? = nil
     ) throws {
         let configuration = decoder.configuration
         self.decoder = decoder
         self.pool = pool
         self.maximumPositions = maximumPositions
         self.chunkTokens = chunkTokens
-        layout = decoder.pageLayout(element)
+        layout = decoder.pageLayout(element.isSealed ? .f16 : element)
+        self.recall = recall
+        let sealed = element.isSealed ? layout.with(element) : nil
+        sealing = sealed == nil && recall == nil ? nil : PageSealing(layout: sealed, recall: recall)
         rotary = try RotaryEmbedding(
             configuration.rope.spectrum,
             attentionFactor: configuration.rope.attentionFactor
@@ -117,7 +126,8 @@ package final class DecoderRunner {
             rotary: rotary,
             pool: pool,
             maximumTokens: chunkTokens,
-            maximumPositions: maximumPositions
+            maximumPositions: maximumPositions,
+            recall: recall
         )
         experts = try ExpertRunner(
             sizes: .init(
@@ -155,17 +165,55 @@ package final class DecoderRunner {
     }
 
     /// An empty context.
-    package func makeTable() -> PageTable { PageTable(layout: layout, spectrum: rotary.spectrum) }
-
-    /// A context that begins with full pages of another one.
-    package func makeTable(sharing pages: [Page]) -> PageTable {
-        PageTable(layout: layout, spectrum: rotary.spectrum, sharing: pages)
+    package func makeTable() -> PageTable {
+        PageTable(layout: layout, spectrum: rotary.spectrum, sealing: sealing)
     }
 
-    /// A context of stored pages, all of them full but the last one.
-    package func makeTable(stored pages: [Page], count: Int) -> PageTable {
-        PageTable(layout: layout, spectrum: rotary.spectrum, pages: pages, count: count)
+    /// A context that begins with full pages of another one; with fewer of them where it could not go on from there.
+    package func makeTable(sharing pages: [Page]) throws(AllocationError) -> PageTable {
+        try PageTable(layout: layout, spectrum: rotary.spectrum, sealing: sealing, sharing: pages)
     }
+
+    /// A context of stored pages, all of them full but the last one, with what ranking knows of the first ones.
+    ///
+    /// - Throws: ``AllocationError``, or ``PageDamage`` when a page that has to be read for ranking is damaged.
+    package func makeTable(stored pages: [Page], count: Int, index: StoredPageIndex) throws -> PageTable {
+        try PageTable(
+            layout: layout,
+            spectrum: rotary.spectrum,
+            sealing: sealing,
+            pages: pages,
+            count: count,
+            index: index,
+            pool: pool
+        )
+    }
+
+    /// How many of `wanted` tokens one ``append(_:to:logits:onLogits:)-(StreamChunk,_,_,_)`` may take when a context
+    /// holds `slots`: chunks do not cross the grid that pages are sealed on.
+    package func chunkLength(after slots: Int, of wanted: Int) -> Int {
+        let room = sealing == nil ? chunkTokens : PageSealing.groupEnd(after: slots) - slots
+        return min(wanted, chunkTokens, room)
+    }
+
+    /// How many bytes of stored pages may be in memory from now on; nil leaves that to the system.
+    package func limitStoredPages(toBytes bytes: Int?) { attention.limitStoredPages(toBytes: bytes) }
+
+    /// Begins a question: see ``QuestionLock``. Nil ends the last one.
+    ///
+    /// - Parameter positions: its tokens, none of which was computed yet, and the last of which ends a chunk.
+    package func ask(_ positions: Range<Int>?, _ lock: QuestionLock) throws(AllocationError) {
+        try attention.ask(positions, lock)
+    }
+
+    /// What recall did since it was last set to nothing.
+    package var recallStatistics: RecallStatistics {
+        get { attention.recallStatistics }
+        set { attention.recallStatistics = newValue }
+    }
+
+    /// Bytes that `positions` positions take when all groups are complete.
+    package func bytes(positions: Int) -> Int { (sealing?.layout ?? layout).bytes(positions: positions) }
 
     /// Frequencies of the rotary embedding, which pages with positions of their own need.
     package var spectrum: RotarySpectrum { rotary.spectrum }
@@ -173,7 +221,7 @@ package final class DecoderRunner {
     /// Appends text to a context.
     ///
     /// - Parameters:
-    ///   - tokens: at most ``chunkTokens`` ids, each within the vocabulary.
+    ///   - tokens: at most ``chunkLength(after:of:)`` ids, each within the vocabulary.
     ///   - onLogits: called with (row in the chunk, `[vocabulary]`) for the requested rows, in order; the memory is
     ///     reused afterwards.
     /// - Throws: when memory or a shard is missing; the context is then unchanged.
@@ -196,8 +244,8 @@ package final class DecoderRunner {
         let tokens = chunk.tokens
         let count = tokens.count
         guard count > 0 else { return }
-        precondition(count <= chunkTokens)
         let firstPosition = table.count
+        precondition(count <= chunkLength(after: firstPosition, of: count))
         guard firstPosition + count <= maximumPositions else {
             throw ModelError.invalidConfiguration(
                 "\(firstPosition + count) positions where at most \(maximumPositions) were prepared"
@@ -240,6 +288,7 @@ package final class DecoderRunner {
             addend = blockOutput
         }
         table.commitAppend()
+        table.completeGroup(pool: pool)
         try emitLogits(request, count, addend, onLogits)
     }
 

@@ -40,11 +40,11 @@ package struct StreamEntry: Sendable, Equatable {
     }
 }
 
-/// Where a page of the stream lies.
+/// Where a page of the stream lies; or a block of the index, which is what ranking knows of up to 16 pages.
 package struct PageEntry: Sendable, Equatable {
-    /// The page's place in the context.
+    /// The page's place in the context, or the block's.
     package var page: Int
-    /// Positions that it held when it was stored.
+    /// Positions that it held when it was stored, or pages.
     package var filled: Int
     /// 0: the session's own file; else the number of one of its sources.
     package var source: Int
@@ -63,23 +63,42 @@ package struct SessionSource: Sendable, Equatable {
     package var name: String
 }
 
+/// What attention goes on with after a context beside its pages: numbers that mean something to those who attend.
+package struct StoredLists: Sendable, Equatable {
+    /// Tokens of the context.
+    package var tokens: Int
+    package var numbers: [Int32]
+
+    package init(tokens: Int, numbers: [Int32]) {
+        self.tokens = tokens
+        self.numbers = numbers
+    }
+}
+
 /// One entry of a journal.
 enum JournalEntry: Equatable {
     case stream(StreamEntry)
-    case pages([PageEntry])
+    /// With what the token after them needs beside them.
+    case pages([PageEntry], lists: StoredLists? = nil)
     case source(SessionSource)
     /// Records of the own file, by their offsets, that are not needed any more and may have been given back.
     case dropped([Int])
     /// Pages from this one on are lost; the stream has their tokens still.
     case forgotten(Int)
+    /// Blocks of the index.
+    case index([PageEntry])
+    /// Blocks of the index, by their places, that are lost; they can be made from the pages.
+    case unindexed([Int])
 
     var type: UInt32 {
         switch self {
         case .stream: 1
-        case .pages: 2
+        case .pages(_, let lists): lists == nil ? 2 : 7
         case .source: 3
         case .dropped: 4
         case .forgotten: 5
+        case .index: 6
+        case .unindexed: 8
         }
     }
 
@@ -106,16 +125,12 @@ enum JournalEntry: Equatable {
             writer.put(entry.text)
             writer.put(entry.pendingText)
             writer.put(entry.notes.text())
-        case .pages(let pages):
-            writer.put(UInt32(pages.count))
-            for page in pages {
-                writer.put(UInt32(page.page))
-                writer.put(UInt32(page.filled))
-                writer.put(UInt32(page.source))
-                writer.put(UInt32(page.form))
-                writer.put(UInt64(page.offset))
-                writer.put(page.checksums)
-            }
+        case .pages(let pages, let lists):
+            Self.put(pages, &writer)
+            guard let lists else { break }
+            writer.put(UInt64(lists.tokens))
+            writer.put(lists.numbers)
+        case .index(let blocks): Self.put(blocks, &writer)
         case .source(let source):
             writer.put(source.identifier)
             writer.put(source.name)
@@ -123,8 +138,21 @@ enum JournalEntry: Equatable {
             writer.put(UInt32(offsets.count))
             for offset in offsets { writer.put(UInt64(offset)) }
         case .forgotten(let page): writer.put(UInt32(page))
+        case .unindexed(let blocks): writer.put(blocks.map { UInt32($0) })
         }
         return writer.bytes
+    }
+
+    private static func put(_ pages: [PageEntry], _ writer: inout ByteWriter) {
+        writer.put(UInt32(pages.count))
+        for page in pages {
+            writer.put(UInt32(page.page))
+            writer.put(UInt32(page.filled))
+            writer.put(UInt32(page.source))
+            writer.put(UInt32(page.form))
+            writer.put(UInt64(page.offset))
+            writer.put(page.checksums)
+        }
     }
 
     /// - Returns: nil when the bytes are no such entry.
@@ -134,9 +162,14 @@ enum JournalEntry: Equatable {
         case 1:
             guard let entry = Self.stream(&reader) else { return nil }
             self = .stream(entry)
-        case 2:
-            guard let pages = Self.pages(&reader) else { return nil }
-            self = .pages(pages)
+        case 2, 7:
+            guard let pages = Self.pages(&reader, capacity: PageLayout.positions) else { return nil }
+            var lists: StoredLists?
+            if type == 7 {
+                guard let tokens = reader.count(UInt64.self), let numbers = reader.integers() else { return nil }
+                lists = StoredLists(tokens: tokens, numbers: numbers)
+            }
+            self = .pages(pages, lists: lists)
         case 3:
             guard let identifier = reader.string(), SessionManifest.isIdentifier(identifier),
                 let name = reader.string()
@@ -153,6 +186,12 @@ enum JournalEntry: Equatable {
         case 5:
             guard let page = reader.count(UInt32.self) else { return nil }
             self = .forgotten(page)
+        case 6:
+            guard let blocks = Self.pages(&reader, capacity: PageIndexBlock.pages) else { return nil }
+            self = .index(blocks)
+        case 8:
+            guard let blocks = reader.unsignedIntegers() else { return nil }
+            self = .unindexed(blocks.map { Int($0) })
         default: return nil
         }
         guard reader.left == 0 else { return nil }
@@ -205,7 +244,8 @@ enum JournalEntry: Equatable {
         )
     }
 
-    private static func pages(_ reader: inout ByteReader) -> [PageEntry]? {
+    /// - Parameter capacity: what one of them holds at most.
+    private static func pages(_ reader: inout ByteReader, capacity: Int) -> [PageEntry]? {
         // The smallest one has 28 bytes.
         guard let count = reader.count(UInt32.self), count <= reader.left / 28 else { return nil }
         var pages: [PageEntry] = []
@@ -213,7 +253,7 @@ enum JournalEntry: Equatable {
             guard let page = reader.count(UInt32.self), let filled = reader.count(UInt32.self),
                 let source = reader.count(UInt32.self), let form = reader.count(UInt32.self),
                 let offset = reader.count(UInt64.self), let checksums = reader.unsignedIntegers(),
-                (1...PageLayout.positions).contains(filled)
+                (1...capacity).contains(filled)
             else { return nil }
             pages.append(
                 PageEntry(

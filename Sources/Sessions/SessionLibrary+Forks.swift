@@ -53,7 +53,7 @@ extension SessionLibrary {
                 users.append((name, nil))
                 continue
             }
-            let offsets = Set(session.pages.filter { numbers.contains($0.source) }.map(\.offset))
+            let offsets = Set(session.usedRecords.filter { numbers.contains($0.source) }.map(\.offset))
             if !offsets.isEmpty { users.append((name, offsets)) }
         }
         return users
@@ -173,7 +173,7 @@ extension SessionLibrary {
             guard !session.retired.isEmpty else { continue }
             let users = self.users(of: session.manifest.identifier)
             guard users.allSatisfy({ $0.offsets != nil }) else { continue }
-            let used = users.reduce(into: Set(session.pages.filter { $0.source == 0 }.map(\.offset))) {
+            let used = users.reduce(into: Set(session.usedRecords.filter { $0.source == 0 }.map(\.offset))) {
                 $0.formUnion($1.offsets ?? [])
             }
             let unused = session.retired.filter { !used.contains($0.offset) }

@@ -64,16 +64,23 @@ extension SessionLibrary {
         onProgress: (Int, Int) throws -> Void
     ) throws {
         let manifest = session.manifest
-        var pages = session.pages
+        let records = session.usedRecords
         var pageBytes = 0
-        for index in pages.indices {
-            pages[index].source = 0
-            pages[index].offset = pageBytes
-            pageBytes = session.end(of: pages[index])
+        let moved = records.map { entry in
+            var entry = entry
+            entry.source = 0
+            entry.offset = pageBytes
+            pageBytes = session.end(of: entry)
+            return entry
         }
+        let pages = Array(moved.prefix(session.pages.count))
+        let blocks = Array(moved.dropFirst(session.pages.count))
         var journal = Journal()
         var journalBytes: [UInt8] = []
-        let entries = session.stream.entries().map(JournalEntry.stream) + (pages.isEmpty ? [] : [.pages(pages)])
+        let entries =
+            session.stream.entries().map(JournalEntry.stream)
+            + (pages.isEmpty ? [] : [.pages(pages, lists: session.lists)])
+            + (blocks.isEmpty ? [] : [.index(blocks)])
         for entry in entries {
             let (bytes, checksum) = journal.encoded(entry)
             journalBytes += bytes
@@ -99,13 +106,14 @@ extension SessionLibrary {
         try putSection(SessionArchive.sections[1], journalBytes)
         try put(SessionArchive.head(SessionArchive.sections[2], pageBytes))
         var checksum: UInt32 = 0
-        for (number, entry) in session.pages.enumerated() {
+        for (number, entry) in records.enumerated() {
             let record = try session.record(entry)
             if let part = record.firstDamagedPart() {
                 throw SessionError(
                     .damaged,
                     session.name,
-                    "page \(number), layer \(part) is damaged, so the session is not exported",
+                    (number < pages.count ? "page \(number)" : "the index")
+                        + ", layer \(part) is damaged, so the session is not exported",
                     hint: "soranji session verify \(session.name) --repair"
                 )
             }
@@ -113,7 +121,7 @@ extension SessionLibrary {
             try file.write(bytes, at: offset)
             offset += bytes.count
             checksum = Checksum.of(bytes, after: checksum)
-            try onProgress(offset, offset - session.end(of: pages[number]) + pageBytes)
+            try onProgress(offset, offset - session.end(of: moved[number]) + pageBytes)
         }
         try putChecksum(checksum)
     }
@@ -198,9 +206,15 @@ extension SessionLibrary {
         guard session.ending == .clean, session.sources.isEmpty else {
             throw SessionError(.damaged, path, "its journal is not whole", hint: "export the session again")
         }
-        for entry in session.pages {
+        for entry in session.usedRecords {
             if let problem = session.problem(reading: entry) {
-                throw SessionError(.damaged, path, "page \(entry.page): \(problem)", hint: "export the session again")
+                let what = session.manifest.forms[entry.form].isPage ? "page" : "index block"
+                throw SessionError(
+                    .damaged,
+                    path,
+                    "\(what) \(entry.page): \(problem)",
+                    hint: "export the session again"
+                )
             }
         }
     }

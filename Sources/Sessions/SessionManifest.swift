@@ -36,7 +36,7 @@ package struct SessionManifest: Sendable, Equatable {
     package var fingerprint: SessionFingerprint
     /// Seconds since 1970.
     package var created: Int
-    /// The forms that a page's record may have: while it grows, and when it is full.
+    /// The forms that records may have: of pages while they grow, of pages that are sealed, of what ranking knows of them.
     package var forms: [RecordForm]
 
     package init(
@@ -72,10 +72,12 @@ package struct SessionManifest: Sendable, Equatable {
             ],
             "records": .array(
                 forms.map {
-                    [
-                        "parts": .integer(Int64($0.parts)), "part_bytes": .integer(Int64($0.partBytes)),
-                        "tail_bytes": .integer(Int64($0.tailBytes)),
-                    ]
+                    var form = JSON.Object([
+                        ("parts", .integer(Int64($0.parts))), ("part_bytes", .integer(Int64($0.partBytes))),
+                        ("tail_bytes", .integer(Int64($0.tailBytes))),
+                    ])
+                    if !$0.isPage { form["kind"] = .string($0.kind) }
+                    return .object(form)
                 }
             ),
         ]
@@ -137,18 +139,25 @@ package struct SessionManifest: Sendable, Equatable {
     }
 }
 
-/// How the record of a page lies in the file: a part for each layer, and what is no layer's after them.
+/// How a record lies in the file: a part for each layer, and what is no layer's after them.
 package struct RecordForm: Sendable, Equatable {
     package var parts: Int
     package var partBytes: Int
     /// What tells what the page is about, for those who rank pages; 0 for nothing.
     package var tailBytes: Int
+    /// What it holds: ``page``, or some kind of index, each with a name of its own.
+    package var kind: String
 
-    package init(parts: Int, partBytes: Int, tailBytes: Int = 0) {
+    package init(parts: Int, partBytes: Int, tailBytes: Int = 0, kind: String = RecordForm.page) {
         self.parts = parts
         self.partBytes = partBytes
         self.tailBytes = tailBytes
+        self.kind = kind
     }
+
+    /// Keys and values of one page.
+    package static let page = "page"
+    package var isPage: Bool { kind == Self.page }
 
     /// Bounds that no model comes near.
     private static let maximumParts = 10_000
@@ -159,7 +168,9 @@ package struct RecordForm: Sendable, Equatable {
             let partBytes = json["part_bytes"]?.intValue, (1...Self.maximumBytes).contains(partBytes),
             let tailBytes = json["tail_bytes"]?.intValue, (0...Self.maximumBytes).contains(tailBytes)
         else { return nil }
-        self.init(parts: parts, partBytes: partBytes, tailBytes: tailBytes)
+        let kind = json["kind"]?.stringValue ?? Self.page
+        guard kind.utf8.count <= 100 else { return nil }
+        self.init(parts: parts, partBytes: partBytes, tailBytes: tailBytes, kind: kind)
     }
 
     /// Bytes of a page in memory.

@@ -55,7 +55,7 @@ extension SessionLibrary {
                 .init(page: nil, text: "the journal: \(why); nothing after that is used", isNeeded: true)
             )
         }
-        let total = (session.pages + session.retired).reduce(0) { $0 + session.end(of: $1) - $1.offset }
+        let total = (session.usedRecords + session.retired).reduce(0) { $0 + session.end(of: $1) - $1.offset }
         var soundPages = 0
         for (index, entry) in session.pages.enumerated() {
             if let problem = session.problem(reading: entry) {
@@ -68,11 +68,21 @@ extension SessionLibrary {
             result.bytes += session.end(of: entry) - entry.offset
             try onProgress(result.bytes, total)
         }
+        for entry in session.indexBlocks {
+            if let problem = session.problem(reading: entry) {
+                let first = entry.page * PageIndexBlock.pages
+                let place = "pages \(first) to \(first + entry.filled - 1)"
+                result.damage.append(.init(page: nil, text: "the index of \(place): \(problem)", isNeeded: true))
+            }
+            result.records += 1
+            result.bytes += session.end(of: entry) - entry.offset
+            try onProgress(result.bytes, total)
+        }
         for entry in session.retired {
             if let problem = session.problem(reading: entry) {
-                result.damage.append(
-                    .init(page: nil, text: "an earlier state of page \(entry.page): \(problem)", isNeeded: false)
-                )
+                let isPage = session.manifest.forms[entry.form].isPage
+                let what = isPage ? "page \(entry.page)" : "block \(entry.page) of the index"
+                result.damage.append(.init(page: nil, text: "an earlier state of \(what): \(problem)", isNeeded: false))
             }
             result.records += 1
             result.bytes += session.end(of: entry) - entry.offset
@@ -86,7 +96,7 @@ extension SessionLibrary {
     }
 
     /// Cuts a session back to what is sound: the journal to its last good entry, and pages from the first damaged one on.
-    /// The stream stays, so what is cut off is computed anew when it is needed.
+    /// The stream stays, so what is cut off is computed anew when it is needed; so is a lost index.
     ///
     /// - Returns: what was found before.
     package func repair(_ name: String) throws -> SessionVerification {
@@ -96,6 +106,8 @@ extension SessionLibrary {
         let session = try open(name, access: .writing)
         let firstDamaged = session.pages.firstIndex { session.problem(reading: $0) != nil }
         if let firstDamaged { try session.forgetPages(from: firstDamaged) }
+        let lostBlocks = session.indexBlocks.filter { session.problem(reading: $0) != nil }.map(\.page)
+        try session.forgetIndex(lostBlocks)
         let lost = session.retired.filter { session.problem(reading: $0) != nil }.map(\.offset)
         if !lost.isEmpty { try session.commit([.dropped(lost)]) }
         return found
@@ -121,10 +133,16 @@ extension StoredSession {
         do throws(SessionError) {
             let record = try record(entry)
             guard let part = record.firstDamagedPart() else { return nil }
-            return part < manifest.forms[entry.form].parts ? "layer \(part) is damaged" : "its index is damaged"
+            return part < manifest.forms[entry.form].parts ? "layer \(part) is damaged" : "its end is damaged"
         } catch {
             return "\(error)"
         }
+    }
+
+    /// Forgets blocks of the index; they can be made from the pages.
+    package func forgetIndex(_ blocks: [Int]) throws(SessionError) {
+        guard !blocks.isEmpty else { return }
+        try commit([.unindexed(blocks)])
     }
 
     /// Forgets stored pages; their tokens stay in the stream.

@@ -46,6 +46,16 @@ final class StoredRecord: PageRecord, @unchecked Sendable {
         return states[layer] == 1
     }
 
+    func prefetch(layer: Int) {
+        guard layer < checksums.count else { return }
+        region.populate(offset + form.range(layer).lowerBound, count: form.range(layer).count)
+    }
+
+    func release(layer: Int) {
+        guard layer < checksums.count else { return }
+        region.release(offset + form.range(layer).lowerBound, count: form.range(layer).count)
+    }
+
     /// The first part that is damaged; what follows the layers is the part after the last of them.
     func firstDamagedPart() -> Int? { checksums.indices.first { !isIntact(layer: $0) } }
 }
@@ -56,5 +66,13 @@ extension MappedRegion {
         let begin = offset & ~4095
         // MADV_POPULATE_READ, since Linux 5.14
         if madvise(base + begin, offset + count - begin, 22) != 0 { willNeed(offset, count: count) }
+    }
+
+    /// Gives the memory of a range back, as far as it holds whole pages of the system; they are read again when they are
+    /// needed. What the system has cached of the file stays until it wants the room.
+    func release(_ offset: Int, count: Int) {
+        let begin = (offset + 4095) & ~4095
+        let end = (offset + count) & ~4095
+        if begin < end { madvise(base + begin, end - begin, MADV_DONTNEED) }
     }
 }

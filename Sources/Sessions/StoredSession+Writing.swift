@@ -1,11 +1,11 @@
 import JSONText
 import KVCache
 
-/// A page as it is to be stored.
+/// A page, or a block of the index, as it is to be stored.
 package struct NewPage {
-    /// The page's place in the context.
+    /// The page's place in the context, or the block's.
     package var page: Int
-    /// Positions that are valid.
+    /// Positions that are valid, or pages that are described.
     package var filled: Int
     /// Which of the manifest's forms it has.
     package var form: Int
@@ -53,7 +53,7 @@ extension StoredSession {
             case .stream(let entry):
                 var probe = stream
                 if let problem = probe.append(entry) { return problem }
-            case .pages(let pages):
+            case .pages(let pages, _):
                 for page in pages {
                     if let problem = problem(with: page, pageCount: pageCount, sourceCount: sourceCount) {
                         return problem
@@ -63,7 +63,13 @@ extension StoredSession {
             case .source(let source):
                 guard source.identifier != manifest.identifier else { return "a session that uses its own pages" }
                 sourceCount += 1
-            case .dropped, .forgotten: break
+            case .index(let blocks):
+                for block in blocks {
+                    if let problem = problem(withBlock: block, pageCount: pageCount, sourceCount: sourceCount) {
+                        return problem
+                    }
+                }
+            case .dropped, .forgotten, .unindexed: break
             }
         }
         return nil
@@ -74,54 +80,69 @@ extension StoredSession {
         try commit([.stream(entry)])
     }
 
-    /// Stores pages: the records first, and when they are on the disk, the entry that makes them visible.
+    /// Stores pages: the records first, and when they are on the disk, the entries that make them visible, all at once.
     ///
-    /// - Returns: the records, mapped.
+    /// - Parameters:
+    ///   - blocks: of the index.
+    ///   - lists: what the token after these pages needs.
+    /// - Returns: the records of pages and blocks, mapped.
     @discardableResult
-    package func append(pages new: [NewPage]) throws(SessionError) -> [any PageRecord] {
-        guard !new.isEmpty else { return [] }
+    package func append(
+        pages new: [NewPage],
+        index blocks: [NewPage] = [],
+        lists: StoredLists? = nil
+    ) throws(SessionError) -> (pages: [any PageRecord], index: [any PageRecord]) {
+        guard !new.isEmpty || !blocks.isEmpty else { return ([], []) }
         var entries: [PageEntry] = []
-        var offset = recordEnd
+        let begin = recordEnd
+        var offset = begin
         do throws(SessionError) {
-            for page in new {
-                let form = manifest.forms[page.form]
-                precondition(page.record.count == form.usedBytes)
-                entries.append(
-                    PageEntry(
-                        page: page.page,
-                        filled: page.filled,
-                        source: 0,
-                        form: page.form,
-                        offset: offset,
-                        checksums: checksums(of: page)
-                    )
-                )
-                try recordFile.write(page.record, at: offset)
-                let fill = [UInt8](repeating: 0, count: form.recordBytes - form.usedBytes)
-                if !fill.isEmpty { try recordFile.write(fill, at: offset + form.usedBytes) }
-                offset += form.recordBytes
-            }
+            for record in new + blocks { entries.append(try write(record, at: &offset)) }
             try recordFile.synchronise()
         } catch {
             giveBackUnrecorded()
             throw named(error)
         }
+        let pageEntries = Array(entries.prefix(new.count))
+        let blockEntries = Array(entries.dropFirst(new.count))
         do throws(SessionError) {
-            try commit([.pages(entries)])
+            try commit(
+                (pageEntries.isEmpty ? [] : [.pages(pageEntries, lists: lists)])
+                    + (blockEntries.isEmpty ? [] : [.index(blockEntries)])
+            )
         } catch {
             giveBackUnrecorded()
             throw error
         }
-        let region = try recordFile.map(at: entries[0].offset, count: offset - entries[0].offset)
-        return entries.map { entry in
+        let region = try recordFile.map(at: begin, count: offset - begin)
+        func mapped(_ entry: PageEntry) -> any PageRecord {
             StoredRecord(
                 region: region,
-                offset: entry.offset - entries[0].offset,
+                offset: entry.offset - begin,
                 form: manifest.forms[entry.form],
                 checksums: entry.checksums,
                 isFresh: true
             )
         }
+        return (pageEntries.map(mapped), blockEntries.map(mapped))
+    }
+
+    private func write(_ new: NewPage, at offset: inout Int) throws(SessionError) -> PageEntry {
+        let form = manifest.forms[new.form]
+        precondition(new.record.count == form.usedBytes)
+        let entry = PageEntry(
+            page: new.page,
+            filled: new.filled,
+            source: 0,
+            form: new.form,
+            offset: offset,
+            checksums: checksums(of: new)
+        )
+        try recordFile.write(new.record, at: offset)
+        let fill = [UInt8](repeating: 0, count: form.recordBytes - form.usedBytes)
+        if !fill.isEmpty { try recordFile.write(fill, at: offset + form.usedBytes) }
+        offset += form.recordBytes
+        return entry
     }
 
     /// Takes over the first `count` pages of another session by reference; nothing is copied. The stream has their tokens.
@@ -136,8 +157,8 @@ extension StoredSession {
             entries.append(.source(source))
             return known.count
         }
-        var pages: [PageEntry] = []
-        for entry in other.pages.prefix(count) {
+        /// The same record, as this session knows it.
+        func adopted(_ entry: PageEntry) -> PageEntry {
             var entry = entry
             if let number = numbers[entry.source] {
                 entry.source = number
@@ -151,10 +172,19 @@ extension StoredSession {
                 numbers[entry.source] = found
                 entry.source = found
             }
-            entry.filled = min(entry.filled, stream.count - entry.page * PageLayout.positions)
-            pages.append(entry)
+            return entry
         }
-        try commit(entries + [.pages(pages)])
+        let pages = other.pages.prefix(count).map { entry in
+            var entry = adopted(entry)
+            entry.filled = min(entry.filled, stream.count - entry.page * PageLayout.positions)
+            return entry
+        }
+        // Blocks that describe other pages too are of no use here.
+        let blocks = other.indexBlocks.filter {
+            $0.page * PageIndexBlock.pages + $0.filled <= count && $0.form < manifest.forms.count
+        }.map(adopted)
+        let lists = count == other.pages.count ? other.lists : nil
+        try commit(entries + [.pages(pages, lists: lists)] + (blocks.isEmpty ? [] : [.index(blocks)]))
         forgetRegions()
     }
 

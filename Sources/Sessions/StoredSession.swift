@@ -19,6 +19,10 @@ package final class StoredSession {
     package internal(set) var stream = SessionStream()
     /// By the page's place in the context; there is no gap, but the last ones of the stream may be missing.
     package internal(set) var pages: [PageEntry] = []
+    /// What ranking knows of pages, by blocks of 16 of them. Any may be missing: it can be made from the pages.
+    package internal(set) var index: [Int: PageEntry] = [:]
+    /// What beside pages the token after the last stored one needs; nil where it needs nothing.
+    package internal(set) var lists: StoredLists?
     package internal(set) var sources: [SessionSource] = []
     /// Records of the own file that were replaced.
     package internal(set) var retired: [PageEntry] = []
@@ -121,8 +125,23 @@ package final class StoredSession {
 
     /// Names of the sessions whose pages are used, as they were called then.
     package var parents: [String] {
-        let used = Set(pages.map(\.source))
+        let used = Set(usedRecords.map(\.source))
         return sources.indices.filter { used.contains($0 + 1) }.map { sources[$0].name }
+    }
+
+    /// All records that are in use: pages and blocks of the index, in order.
+    package var usedRecords: [PageEntry] { pages + indexBlocks }
+
+    /// Blocks of the index in order.
+    package var indexBlocks: [PageEntry] { index.values.sorted { $0.page < $1.page } }
+
+    /// Pages from the first one on that blocks of the index describe.
+    package var indexedPages: Int {
+        var count = 0
+        while let block = index[count / PageIndexBlock.pages], count % PageIndexBlock.pages == 0 {
+            count += block.filled
+        }
+        return count
     }
 
     /// What follows the last entry of the journal.
@@ -136,7 +155,7 @@ package final class StoredSession {
         case .stream(let entry):
             if let problem = stream.append(entry) { return problem }
             clipPages(to: entry.firstToken)
-        case .pages(let entries):
+        case .pages(let entries, let new):
             for entry in entries {
                 if let problem = problem(with: entry, pageCount: pages.count, sourceCount: sources.count) {
                     return problem
@@ -150,6 +169,8 @@ package final class StoredSession {
                 guard entry.source == 0 else { continue }
                 recordEnd = max(recordEnd, end(of: entry))
             }
+            lists = new ?? lists
+            if let known = lists, known.tokens != storedTokens { lists = nil }
         case .source(let source):
             guard sources.count < 1 << 16, source.identifier != manifest.identifier else {
                 return "a source that cannot be"
@@ -159,6 +180,16 @@ package final class StoredSession {
             dropped.formUnion(offsets)
             retired.removeAll { dropped.contains($0.offset) }
         case .forgotten(let first): clipPages(to: first * PageLayout.positions)
+        case .index(let entries):
+            for entry in entries {
+                if let problem = problem(withBlock: entry, pageCount: pages.count, sourceCount: sources.count) {
+                    return problem
+                }
+                if let former = index.updateValue(entry, forKey: entry.page) { retire(former) }
+                if entry.source == 0 { recordEnd = max(recordEnd, end(of: entry)) }
+            }
+        case .unindexed(let blocks):
+            for block in blocks { if let entry = index.removeValue(forKey: block) { retire(entry) } }
         }
         return nil
     }
@@ -169,11 +200,23 @@ package final class StoredSession {
             return "page \(entry.page) holds more than was read"
         }
         guard entry.source <= sourceCount else { return "page \(entry.page) lies nowhere" }
-        guard entry.form < manifest.forms.count,
-            entry.checksums.count == manifest.forms[entry.form].checksumCount, entry.offset % 4096 == 0,
-            entry.offset < 1 << 50
-        else { return "page \(entry.page) has another form" }
+        guard hasForm(entry, isPage: true) else { return "page \(entry.page) has another form" }
         return nil
+    }
+
+    func problem(withBlock entry: PageEntry, pageCount: Int, sourceCount: Int) -> String? {
+        guard entry.page * PageIndexBlock.pages + entry.filled <= pageCount else {
+            return "block \(entry.page) of the index describes more than \(pageCount) pages"
+        }
+        guard entry.source <= sourceCount else { return "block \(entry.page) of the index lies nowhere" }
+        guard hasForm(entry, isPage: false) else { return "block \(entry.page) of the index has another form" }
+        return nil
+    }
+
+    private func hasForm(_ entry: PageEntry, isPage: Bool) -> Bool {
+        guard entry.form < manifest.forms.count, entry.offset % 4096 == 0, entry.offset < 1 << 50 else { return false }
+        let form = manifest.forms[entry.form]
+        return form.isPage == isPage && entry.checksums.count == form.checksumCount
     }
 
     private func clipPages(to count: Int) {
@@ -181,9 +224,16 @@ package final class StoredSession {
             retire(last)
             pages.removeLast()
         }
-        guard var last = pages.last, last.page * PageLayout.positions + last.filled > count else { return }
-        last.filled = count - last.page * PageLayout.positions
-        pages[pages.count - 1] = last
+        if var last = pages.last, last.page * PageLayout.positions + last.filled > count {
+            last.filled = count - last.page * PageLayout.positions
+            pages[pages.count - 1] = last
+        }
+        let fullPages = count / PageLayout.positions
+        for block in indexBlocks where block.page * PageIndexBlock.pages + block.filled > fullPages {
+            retire(block)
+            index[block.page] = nil
+        }
+        if let known = lists, known.tokens > count { lists = nil }
     }
 
     private func retire(_ entry: PageEntry) {
@@ -199,6 +249,9 @@ package final class StoredSession {
         for entry in pages.prefix(count) { records.append(try record(entry)) }
         return records
     }
+
+    /// The record of a page or a block of the index, mapped.
+    package func mapped(_ entry: PageEntry) throws(SessionError) -> any PageRecord { try record(entry) }
 
     /// The byte after an entry's record.
     func end(of entry: PageEntry) -> Int { entry.offset + manifest.forms[entry.form].recordBytes }
@@ -217,7 +270,7 @@ package final class StoredSession {
         if let region = regions[source], region.count >= end { return region }
         let owner = try session(source: source)
         // As far as any page needs it, so that there is one mapping per file.
-        let needed = pages.reduce(end) { $1.source == source ? max($0, self.end(of: $1)) : $0 }
+        let needed = usedRecords.reduce(end) { $1.source == source ? max($0, self.end(of: $1)) : $0 }
         let region: MappedRegion
         do throws(SessionError) {
             region = try owner.recordFile.map(at: 0, count: needed)
@@ -246,8 +299,9 @@ package final class StoredSession {
                 hint: "'soranji session verify \(name) --repair' cuts off what is lost"
             )
         }
+        // Later versions add forms behind the ones before.
         guard other.manifest.fingerprint == manifest.fingerprint,
-            other.manifest.forms == manifest.forms
+            zip(other.manifest.forms, manifest.forms).allSatisfy({ $0 == $1 })
         else {
             throw SessionError(.damaged, name, "the pages of '\(wanted.name)' are of another form")
         }

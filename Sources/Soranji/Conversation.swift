@@ -125,7 +125,7 @@ public final class Conversation {
     /// Asks and answers.
     ///
     /// - Parameters:
-    ///   - maximumTokens: longest answer in tokens; nil for as many as the context holds.
+    ///   - maximumTokens: longest answer in tokens; nil for as many as ``Runtime/answerRoom(after:)`` says.
     ///   - stopTexts: the answer ends before the first of them.
     ///   - onMedia: called before each file is decoded and encoded.
     ///   - onText: called with each piece of the answer as it is there; return false to stop.
@@ -155,10 +155,12 @@ public final class Conversation {
         }
         let encoded = try runtime.encode(all, systemPrompt: systemPrompt, media: media)
         let prompt = encoded.stream
-        adoptPrefix(of: prompt.content)
+        try adoptPrefix(of: prompt.content)
         try runtime.checkRoom(promptTokens: prompt.count, answerTokens: maximumTokens, heldTokens: table.count)
+        runtime.resetRecallStatistics()
         let spoken = try runtime.speak(
             prompt,
+            question: Prompt.tokens(of: question, in: encoded.text, ranges: encoded.ranges),
             table: &table,
             maximumTokens: maximumTokens,
             sampling: sampling,
@@ -188,7 +190,8 @@ public final class Conversation {
             citations: citations,
             moments: Moments(stream: prompt).find(shares: spoken.evidence),
             media: receipt,
-            statistics: spoken.statistics
+            statistics: spoken.statistics,
+            context: runtime.figures(of: table)
         )
     }
 
@@ -216,16 +219,14 @@ public final class Conversation {
     }
 
     /// Keeps the longest common beginning of the context and the prompt, or takes over a longer one that was read before.
-    private func adoptPrefix(of prompt: ContextContent) {
+    private func adoptPrefix(of prompt: ContextContent) throws {
         // The last token is always computed anew: its logits are wanted.
         let limit = prompt.tokens.count - 1
-        let common = table.content.commonPrefix(with: prompt, limit: limit)
+        table.truncate(to: table.content.commonPrefix(with: prompt, limit: limit))
         let shared = runtime.prefixes.longestPrefix(of: prompt, limit: limit)
-        if shared.count * PageLayout.positions > common {
-            table = runtime.runner.makeTable(sharing: shared)
-        } else {
-            table.truncate(to: common)
-        }
+        guard shared.count * PageLayout.positions > table.count else { return }
+        let other = try runtime.runner.makeTable(sharing: shared)
+        if other.count > table.count { table = other }
     }
 }
 
@@ -241,6 +242,8 @@ public struct Answer: Sendable {
     /// What became of the conversation's media.
     public var media: MediaReceipt
     public var statistics: GenerationStatistics
+    /// What the context holds with it.
+    public var context = ContextFigures()
 }
 
 /// How documents and a question become one user turn.
@@ -258,6 +261,16 @@ enum Prompt {
 
     /// A document as it stands before the question.
     static func text(of document: Document) -> String { "Document \(document.name):\n\n\(body(of: document))\n\n" }
+
+    /// Where the tokens of a question are, up to the prompt's end.
+    ///
+    /// - Parameter ranges: the bytes of `text` that each token covers.
+    /// - Returns: nil where the template changed it.
+    static func tokens(of question: String, in text: String, ranges: [Range<Int>]) -> Range<Int>? {
+        guard let found = text.range(of: question, options: .backwards) else { return nil }
+        let offset = text.utf8.distance(from: text.startIndex, to: found.lowerBound)
+        return ranges.firstIndex { $0.upperBound > offset }.map { $0..<ranges.count }
+    }
 
     /// A question as it stands after so many documents.
     static func question(_ question: String, documents count: Int, instruction: String?) -> String {

@@ -92,7 +92,7 @@ extension Runtime {
     ) throws {
         var begin = range.lowerBound
         while begin < range.upperBound {
-            let end = min(range.upperBound, begin + runner.chunkTokens)
+            let end = begin + runner.chunkLength(after: table.count, of: range.upperBound - begin)
             let isLast = end == range.upperBound
             try stream.withChunk(begin..<end) { chunk in
                 try runner.append(chunk, to: &table, logits: isLast ? .last : .none) { try onLogits($1) }
@@ -106,6 +106,7 @@ extension Runtime {
     ///
     /// - Parameters:
     ///   - stream: all tokens of the context; those that `table` holds already are not computed again.
+    ///   - question: positions of the stream's last tokens that say what is asked for, see ``QuestionLock``.
     ///   - stopTokens: ids that end the answer (not part of it).
     ///   - measuresCertainty: whether ``GenerationStatistics/certainty`` is wanted; costs one pass over the logits a token.
     ///   - probes: record where the attention of the answer's first tokens falls, and of the prompt's last ones.
@@ -114,6 +115,7 @@ extension Runtime {
     func generate(
         stream: TokenStream,
         table: inout PageTable,
+        question: Range<Int>? = nil,
         maximumTokens: Int,
         sampling: SamplingOptions,
         stopTokens: Set<Int32>,
@@ -123,6 +125,7 @@ extension Runtime {
         onToken: (Int32) throws -> Bool
     ) throws -> (tokens: [Int32], reason: StopReason, statistics: GenerationStatistics) {
         let prompt = stream.tokens
+        try beginQuestion(question, &table)
         var statistics = GenerationStatistics()
         statistics.promptTokens = prompt.count
         statistics.cachedTokens = table.count

@@ -16,8 +16,11 @@ public final class Runtime {
     public struct Options: Sendable {
         /// Threads that compute; 0: one per processor.
         public var threadCount = 0
-        /// Longest context in tokens; nil: what the model was trained for, at most 131,072.
+        /// Longest context in tokens; nil: 1,048,576 where longer ones are recalled, else what the model was trained for,
+        /// at most 131,072.
         public var contextTokens: Int?
+        /// How contexts are attended to.
+        public var attention = AttentionOptions()
         /// Element type of cached keys and values.
         public var cacheElement = CacheElement.f16
         /// Bytes of memory that may be used; nil: what is free when a context is asked for.
@@ -26,14 +29,20 @@ public final class Runtime {
         public init() {}
     }
 
-    /// Element type of cached keys and values.
+    /// Element type of cached keys and values. Sealed forms take a half or a third of the memory of `f16`: 8 bits for
+    /// keys, 8 or 4 for values, once a group of four pages is complete; until then it is `f16`.
     public enum CacheElement: String, Sendable, CaseIterable {
-        case f16, f32
+        case f32, f16, q8, q8v4
+
+        /// Codes with scales, once a page is complete.
+        var isSealed: Bool { page.isSealed }
 
         var page: PageLayout.Element {
             switch self {
-            case .f16: .f16
             case .f32: .f32
+            case .f16: .f16
+            case .q8: .q8
+            case .q8v4: .q8v4
             }
         }
     }
@@ -52,8 +61,27 @@ public final class Runtime {
     public let contextTokens: Int
     /// Bytes of memory that may be used; nil: what is free.
     public let memoryBytes: Int?
+    /// How contexts are attended to.
+    public let attention: AttentionOptions
+    /// How keys and values are kept.
+    public let cacheElement: CacheElement
     /// What the model was trained for.
     public var trainedContextTokens: Int { decoder.configuration.contextLength }
+    /// Whether contexts that are longer than that are recalled.
+    public var recallsLongContexts: Bool { runner.recall != nil }
+    /// The longest context that makes sense.
+    var longestUsefulContext: Int { recallsLongContexts ? Int(Int32.max) : trainedContextTokens }
+
+    /// Tokens of an answer without a limit that begins where the model was not trained any more: contexts that are recalled
+    /// go on for a million tokens, which no answer should.
+    public static let answerTokensBeyondTraining = 2048
+
+    /// Tokens that an answer without a limit may have: what is left of the trained length, and behind that length, or
+    /// shortly before it, ``answerTokensBeyondTraining``. Never more than the context holds.
+    public func answerRoom(after promptTokens: Int) -> Int {
+        let room = max(trainedContextTokens - promptTokens, Self.answerTokensBeyondTraining)
+        return max(0, min(room, contextTokens - promptTokens))
+    }
 
     /// Opens a bundle folder.
     ///
@@ -77,17 +105,23 @@ public final class Runtime {
             )
         }
         let trained = decoder.configuration.contextLength
-        contextTokens = options.contextTokens ?? min(trained, 131_072)
+        attention = options.attention
+        cacheElement = options.cacheElement
+        let recall = try options.attention.recall(trainedTokens: trained)
+        let longest = recall == nil ? min(trained, 131_072) : max(1_048_576, trained)
+        contextTokens = options.contextTokens ?? longest
         guard contextTokens >= 1 else { throw RuntimeError.contextOutOfRange(contextTokens) }
         let threads = options.threadCount > 0 ? options.threadCount : ProcessInfo.processInfo.activeProcessorCount
         runner = try DecoderRunner(
             decoder: decoder,
             pool: ThreadPool(threadCount: threads),
             element: options.cacheElement.page,
-            maximumPositions: contextTokens
+            maximumPositions: contextTokens,
+            recall: recall
         )
-        prefixes = PrefixIndex(byteLimit: runner.layout.bytes(positions: contextTokens))
-        if memoryBytes != nil { limitExperts(memoryPlan(tokens: 0, memoryBytes: memoryBytes)) }
+        // Longer prefixes stay with the conversations that read them.
+        prefixes = PrefixIndex(byteLimit: runner.bytes(positions: min(contextTokens, 131_072)))
+        if memoryBytes != nil { limitResidents(memoryPlan(tokens: 0, memoryBytes: memoryBytes)) }
     }
 
     /// What people call the model: the file or folder that it was imported from, else the bundle folder's name.
@@ -98,7 +132,7 @@ public final class Runtime {
     /// Routed experts per layer; 0 for a dense model.
     public var expertCount: Int { decoder.configuration.router?.expertCount ?? 0 }
     /// Bytes of cached keys and values per token.
-    public var cacheBytesPerToken: Int { runner.layout.pageBytes / PageLayout.positions }
+    public var cacheBytesPerToken: Int { runner.bytes(positions: PageLayout.positions) / PageLayout.positions }
 
     /// An empty table of pages for this model.
     func makePageTable() -> PageTable { runner.makeTable() }

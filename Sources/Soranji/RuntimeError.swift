@@ -5,6 +5,8 @@ public enum RuntimeError: HintedError, Equatable {
     case tokenOutOfRange(Int32, index: Int, vocabularySize: Int)
     /// By the name that ``Runtime/modelName`` gives.
     case noTokenizer(String)
+    case recallNeedsLongerTraining(Int)
+    case recallOutOfRange(String, Int, ClosedRange<Int>)
     case promptTooLong(promptTokens: Int, answerTokens: Int, contextTokens: Int, trainedTokens: Int)
     case tooFewTokens(Int, needed: Int)
     case windowTooLong(Int, contextTokens: Int, trainedTokens: Int)
@@ -22,6 +24,10 @@ public enum RuntimeError: HintedError, Equatable {
         case .contextOutOfRange(let tokens): "a context of \(FixedPoint.count(tokens, "token")) is not possible"
         case .tokenOutOfRange(let token, let index, let size):
             "token \(token) at position \(index) is not in the vocabulary of \(size)"
+        case .recallNeedsLongerTraining(let tokens):
+            "recall needs a model that was trained for more than \(FixedPoint.count(tokens, "token"))"
+        case .recallOutOfRange(let what, let number, let range):
+            "\(what) must be from \(range.lowerBound) to \(range.upperBound), not \(number)"
         case .noTokenizer(let name): "'\(name)' has no tokenizer, so text cannot be read"
         case .promptTooLong(let prompt, let answer, let context, _):
             answer > 0
@@ -52,14 +58,18 @@ public enum RuntimeError: HintedError, Equatable {
             "import it again from a GGUF file, or from a folder that has tokenizer.json or tokenizer.model"
         case .promptTooLong(let prompt, let answer, let context, let trained):
             if context < trained {
-                "use --context \(min(trained, prompt + answer)); the model was trained for \(trained)"
+                "use --context \(min(trained, prompt + answer))"
+                    + (trained == Int(Int32.max) ? "" : "; the model was trained for \(trained)")
             } else if answer > 0, prompt < context {
                 "use --max-tokens \(context - prompt) or less"
             } else {
-                "the model was trained for \(trained) tokens; leave out about \(prompt + answer - context) of them"
+                "the model was trained for \(trained) tokens; leave out about \(prompt + answer - context) of them, "
+                    + "or use --attention auto"
             }
         case .modelNotFound: "give --model a bundle, a GGUF file or a Hugging Face folder"
         case .noDefaultModel: "run 'make model' in the project's folder, or give --model"
+        case .recallNeedsLongerTraining: "use --attention exact"
+        case .recallOutOfRange: "leave it out for what fits the model"
         case .noParts: "name the folder that 'python -m soranji_training.export' wrote, or unset it"
         case .noCacheFolder: "set SORANJI_CACHE to a folder that can be written"
         case .windowTooLong(let window, let context, let trained):

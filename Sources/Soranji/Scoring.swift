@@ -125,7 +125,7 @@ extension Runtime {
         try check(tokens)
         guard window >= 4 else { throw RuntimeError.tooFewTokens(window, needed: 4) }
         guard window <= contextTokens else {
-            throw RuntimeError.windowTooLong(window, contextTokens: contextTokens, trainedTokens: trainedContextTokens)
+            throw RuntimeError.windowTooLong(window, contextTokens: contextTokens, trainedTokens: longestUsefulContext)
         }
         guard tokens.count >= window else { throw RuntimeError.tooFewTokens(tokens.count, needed: window) }
         var score = Score()
@@ -163,7 +163,7 @@ extension Runtime {
         let tokens = stream.tokens
         var begin = 0
         while begin < tokens.count {
-            let end = min(tokens.count, begin + runner.chunkTokens)
+            let end = begin + runner.chunkLength(after: table.count, of: tokens.count - begin)
             // Rows before `scoredFrom - 1` predict nothing that counts: skip the output projection where possible.
             let wanted: LogitsRequest = onLogits == nil && end < scoredFrom ? .none : .all
             try stream.withChunk(begin..<end) { chunk in

@@ -97,6 +97,37 @@ final class PagedHead {
         }
     }
 
+    /// The sealed form of full pages; its rows are what the codes say.
+    init(sealing head: PagedHead, as type: Int32) {
+        var sealed = head.layout
+        sealed.type = type
+        layout = sealed
+        positions = head.positions
+        cosines = head.cosines
+        sines = head.sines
+        var open = head.layout
+        for page in head.keyPages.indices {
+            keyPages.append(Self.filled(bytes: sk_page_key_bytes(&sealed)))
+            valuePages.append(Self.filled(bytes: sk_page_value_bytes(&sealed)))
+            sk_page_seal(
+                &open,
+                head.keyPages[page].raw,
+                head.valuePages[page].raw,
+                &sealed,
+                keyPages[page].raw,
+                valuePages[page].raw
+            )
+        }
+        for position in 0..<positions {
+            var key = [Float](repeating: 0, count: Int(layout.k_width))
+            var value = [Float](repeating: 0, count: Int(layout.v_width))
+            let page = position / 128
+            sk_page_load(&sealed, keyPages[page].raw, valuePages[page].raw, Int32(position % 128), &key, &value)
+            keys.append(key)
+            values.append(value)
+        }
+    }
+
     private static func filled(bytes: Int) -> AlignedFloats {
         // All bits set is a NaN as a float and as two halves.
         AlignedFloats(bytes / 4, filledWith: Float(bitPattern: .max))

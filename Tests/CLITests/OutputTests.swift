@@ -83,7 +83,7 @@ struct RefusalTests {
     }
 
     @Test func longContextsAreWarnedOf() throws {
-        let arguments = ["score", "-m", checkpoint, "--tokens", "1,2,3", "--context"]
+        let arguments = ["score", "-m", checkpoint, "--attention", "exact", "--tokens", "1,2,3", "--context"]
         let program = try Program()
         let inspection = try program.json(["inspect", checkpoint, "--json"])
         let trained = try #require(inspection["context_length"]?.intValue)

@@ -20,7 +20,7 @@ struct DamageTests {
 
     private func made(_ test: TestLibrary) throws {
         let session = try test.library.create("s", manifest: Truth.manifest())
-        for count in [300, 84, 500, 3, 1, 200] { try Truth.extend(session, by: count) }
+        for count in [300, 84, 500, 3, 1, 201] { try Truth.extend(session, by: count) }
     }
 
     /// A single damaged byte, anywhere in any file, is found, and what is read is never wrong.
@@ -50,9 +50,9 @@ struct DamageTests {
             try overwrite(path, at: place, flipped)
             if try test.library.verify("s").isSound { undetected.append("\(path) at \(place)") }
             if let session = try? test.library.open("s", access: .reading) {
-                let records = try session.records(count: session.pages.count)
-                for (entry, record) in zip(session.pages, records) {
-                    let truth = Truth.record(page: entry.page, filled: entry.filled)
+                for entry in session.usedRecords {
+                    let record = try session.mapped(entry)
+                    let truth = Truth.record(page: entry.page, filled: entry.filled, form: entry.form)
                     let form = Truth.forms[entry.form]
                     for part in 0..<form.checksumCount where record.isIntact(layer: part) {
                         let range = form.range(part).clamped(to: 0..<form.usedBytes)
@@ -61,6 +61,7 @@ struct DamageTests {
                     }
                 }
                 #expect(session.stream.content.tokens == (0..<session.stream.count).map(Truth.token))
+                if let lists = session.lists { #expect(lists == Truth.lists(session.storedTokens)) }
             }
             try overwrite(path, at: place, original[place])
         }
@@ -88,6 +89,28 @@ struct DamageTests {
         try Truth.storePages(of: session)
         #expect(session.storedTokens == session.stream.count)
         try Truth.check(session)
+    }
+
+    /// A damaged block of the index is told, and repairing loses nothing else.
+    @Test func aDamagedIndexIsForgotten() throws {
+        let test = TestLibrary()
+        try made(test)
+        let before = try test.library.open("s", access: .reading)
+        let entry = try #require(before.index[0])
+        #expect(entry.filled == 8)
+        let path = test.library.folder("s") + "/" + StoredSession.recordName
+        let place = entry.offset + 2 * Truth.forms[Truth.index].partBytes + 5
+        try overwrite(path, at: place, try bytes(path)[place] ^ 4)
+        let found = try test.library.verify("s")
+        #expect(found.damage.map(\.text) == ["the index of pages 0 to 7: layer 2 is damaged"])
+        #expect(found.soundTokens == before.storedTokens)
+        _ = try test.library.repair("s")
+        let session = try test.library.open("s", access: .writing)
+        #expect(session.index.isEmpty && session.pages == before.pages && session.lists == before.lists)
+        #expect(try test.library.verify("s").isSound)
+        try Truth.extend(session, by: 5)
+        try Truth.check(session)
+        #expect(Truth.isWhole(session))
     }
 
     @Test func aDamagedJournalIsRefusedAndCutOnDemand() throws {
@@ -160,6 +183,7 @@ struct DamageTests {
         func attempt() {
             if let session = try? test.library.open("s", access: .reading) {
                 for record in (try? session.records(count: session.pages.count)) ?? [] { _ = record.isIntact(layer: 0) }
+                for block in session.indexBlocks { _ = (try? session.mapped(block))?.isIntact(layer: 0) }
                 _ = session.stream.entries()
             }
             _ = try? test.library.verify("s")
@@ -177,21 +201,16 @@ struct DamageTests {
             for _ in 0..<Int.random(in: 1...4, using: &numbers) {
                 // Valid payloads with a few bytes changed, or random ones.
                 var payload = random(Int.random(in: 0...200, using: &numbers))
-                let type = UInt32.random(in: 0...6, using: &numbers)
+                var type = UInt32.random(in: 0...9, using: &numbers)
                 if Bool.random(using: &numbers) {
-                    payload =
-                        Bool.random(using: &numbers)
-                        ? JournalEntry.stream(Truth.entry(from: 0, count: 9)).payload
-                        : JournalEntry.pages([
-                            PageEntry(
-                                page: 0,
-                                filled: 5,
-                                source: 0,
-                                form: 0,
-                                offset: 0,
-                                checksums: [1, 2, 3]
-                            )
-                        ]).payload
+                    let page = PageEntry(page: 0, filled: 5, source: 0, form: 0, offset: 0, checksums: [1, 2, 3])
+                    let valid = [
+                        JournalEntry.stream(Truth.entry(from: 0, count: 9)), .pages([page]),
+                        .pages([page], lists: StoredLists(tokens: 5, numbers: [1, 2])), .index([page]),
+                        .unindexed([0, 7]),
+                    ][Int.random(in: 0..<5, using: &numbers)]
+                    payload = valid.payload
+                    if Bool.random(using: &numbers) { type = valid.type }
                     for _ in 0..<Int.random(in: 0...3, using: &numbers) {
                         payload[Int.random(in: 0..<payload.count, using: &numbers)] = .random(
                             in: 0...255,

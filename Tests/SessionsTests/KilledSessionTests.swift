@@ -79,6 +79,7 @@ import Testing
             let session = try test.library.open("s", access: .reading)
             if session.ending != .clean { torn += 1 }
             try Truth.check(session)
+            #expect(Truth.isWhole(session))
             #expect(session.stream.count >= before, "what was durable is gone")
             before = session.stream.count
             let found = try test.library.verify("s")
@@ -89,7 +90,7 @@ import Testing
         let session = try test.library.open("s", access: .writing)
         try Truth.storePages(of: session)
         try Truth.extend(session, by: 200)
-        #expect(session.storedTokens == session.stream.count)
+        #expect(session.storedTokens == session.stream.count && Truth.isWhole(session))
         #expect(try test.library.verify("s").isSound)
     }
 

@@ -19,7 +19,7 @@ struct StoreTests {
         }
         let session = try test.library.open("book", access: .reading)
         try Truth.check(session)
-        #expect(session.storedTokens == session.stream.count)
+        #expect(session.storedTokens == session.stream.count && Truth.isWhole(session))
         #expect(session.stream.pendingText == Array("?".utf8))
         #expect(session.stream.notes.count == 12)
         #expect(test.library.names() == ["book"])
@@ -112,7 +112,7 @@ struct StoreTests {
         try Truth.extend(session, by: 10)
         #expect(throws: SessionError.self) { try session.append(Truth.entry(from: 11, count: 1)) }
         #expect(throws: SessionError.self) {
-            try Truth.record(page: 0, filled: 11).withUnsafeBytes {
+            try Truth.record(page: 0, filled: 11, form: 0).withUnsafeBytes {
                 _ = try session.append(pages: [NewPage(page: 0, filled: 11, record: $0)])
             }
         }

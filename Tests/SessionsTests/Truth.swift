@@ -26,12 +26,20 @@ final class TestLibrary {
 
 /// A stream whose every token and byte can be computed from its place alone.
 enum Truth {
-    /// Of pages that grow, and of full ones.
+    /// Of open pages, of pages of complete groups, and of blocks of the index.
     static let forms = [
         RecordForm(parts: 3, partBytes: 1000), RecordForm(parts: 3, partBytes: 2500, tailBytes: 700),
+        RecordForm(parts: 3, partBytes: 300, kind: "index"),
     ]
+    static let index = 2
 
-    static func form(_ filled: Int) -> Int { filled == 128 ? 1 : 0 }
+    /// Groups of four pages are sealed together.
+    static func form(page: Int, storedTokens: Int) -> Int { (page / 4 + 1) * 512 <= storedTokens ? 1 : 0 }
+
+    /// What beside pages the next token needs: three of four tokens do.
+    static func lists(_ tokens: Int) -> StoredLists? {
+        tokens % 4 == 0 ? nil : StoredLists(tokens: tokens, numbers: [Int32(tokens), 3, 1, 4])
+    }
 
     static func manifest(weights: String = "w") -> SessionManifest {
         SessionManifest(
@@ -46,9 +54,10 @@ enum Truth {
     /// Words of the text, one for each token.
     static func word(_ slot: Int) -> String { "w\(token(slot)) " }
 
-    static func record(page: Int, filled: Int, seed: UInt64 = 0) -> [UInt8] {
-        var state = UInt64(page) << 32 | UInt64(filled) ^ (seed &* 0x9E37_79B9)
-        return (0..<forms[form(filled)].usedBytes).map { _ in
+    /// A page's record, or that of a block of the index.
+    static func record(page: Int, filled: Int, form: Int) -> [UInt8] {
+        var state = UInt64(page) << 32 | UInt64(filled) ^ (UInt64(form) &* 0x9E37_79B9)
+        return (0..<forms[form].usedBytes).map { _ in
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return UInt8(truncatingIfNeeded: state >> 40)
         }
@@ -77,26 +86,36 @@ enum Truth {
         try storePages(of: session)
     }
 
+    /// Stores what is new, what has grown, and what has another form by now.
     static func storePages(of session: StoredSession) throws {
         let stored = session.storedTokens
         let end = session.stream.count
         guard stored < end else { return }
-        let pages = (stored / 128...(end - 1) / 128).map { page in (page, min(128, end - page * 128)) }
-        let records = pages.map { record(page: $0, filled: $1) }
+        let changed = session.pages.first { $0.form != form(page: $0.page, storedTokens: end) }?.page
+        let pages = (min(changed ?? stored / 128, stored / 128)...(end - 1) / 128).map { page in
+            (page, min(128, end - page * 128), form(page: page, storedTokens: end))
+        }
+        let described = end / 512 * 4
+        let blocks = (0..<(described + 15) / 16).map { ($0, min(16, described - $0 * 16), index) }
+            .filter { session.index[$0.0]?.filled ?? 0 < $0.1 }
+        let records = (pages + blocks).map { record(page: $0, filled: $1, form: $2) }
         let flat = records.flatMap { $0 }
         try flat.withUnsafeBytes { bytes in
             var begin = 0
+            let new = (pages + blocks).map { page, filled, form in
+                let end = begin + forms[form].usedBytes
+                defer { begin = end }
+                return NewPage(
+                    page: page,
+                    filled: filled,
+                    form: form,
+                    record: UnsafeRawBufferPointer(rebasing: bytes[begin..<end])
+                )
+            }
             _ = try session.append(
-                pages: pages.map { page, filled in
-                    let end = begin + forms[form(filled)].usedBytes
-                    defer { begin = end }
-                    return NewPage(
-                        page: page,
-                        filled: filled,
-                        form: form(filled),
-                        record: UnsafeRawBufferPointer(rebasing: bytes[begin..<end])
-                    )
-                }
+                pages: Array(new.prefix(pages.count)),
+                index: Array(new.dropFirst(pages.count)),
+                lists: lists(end)
             )
         }
     }
@@ -108,17 +127,25 @@ enum Truth {
         let text = (0..<count).map(word).joined()
         #expect(session.stream.text == Array(text.utf8), sourceLocation: sourceLocation)
         #expect(session.stream.byteEnds.last ?? 0 == text.utf8.count, sourceLocation: sourceLocation)
-        let records = try session.records(count: session.pages.count)
-        for (entry, stored) in zip(session.pages, records) {
-            // A page that was cut is stored in the form that it had.
+        let stored = session.storedTokens
+        for entry in session.usedRecords {
+            let record = try session.mapped(entry)
             let form = forms[entry.form]
-            let bytes = UnsafeRawBufferPointer(start: stored.bytes, count: form.usedBytes)
-            #expect((0..<form.checksumCount).allSatisfy { stored.isIntact(layer: $0) }, sourceLocation: sourceLocation)
-            guard entry.form == self.form(entry.filled) else { continue }
+            let bytes = UnsafeRawBufferPointer(start: record.bytes, count: form.usedBytes)
+            #expect((0..<form.checksumCount).allSatisfy { record.isIntact(layer: $0) }, sourceLocation: sourceLocation)
+            // A page that was cut is stored in the form that it had.
+            guard !form.isPage || entry.form == self.form(page: entry.page, storedTokens: stored) else { continue }
             #expect(
-                bytes.elementsEqual(record(page: entry.page, filled: entry.filled)),
+                bytes.elementsEqual(Self.record(page: entry.page, filled: entry.filled, form: entry.form)),
                 sourceLocation: sourceLocation
             )
         }
+        #expect(session.indexedPages <= stored / 512 * 4, sourceLocation: sourceLocation)
+        if let found = session.lists { #expect(found == lists(stored), sourceLocation: sourceLocation) }
+    }
+
+    /// Whether nothing is missing of what goes with the stored pages.
+    static func isWhole(_ session: StoredSession) -> Bool {
+        session.lists == lists(session.storedTokens) && session.indexedPages == session.storedTokens / 512 * 4
     }
 }

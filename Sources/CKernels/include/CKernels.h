@@ -10,6 +10,7 @@
 #include "sk_blocks.h"
 #include "sk_rows.h"
 #include "sk_attention.h"
+#include "sk_rank.h"
 #include "sk_resample.h"
 #include "sk_fixed.h"
 #include "sk_layers.h"

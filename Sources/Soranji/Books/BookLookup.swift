@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import KVCache
 import Models
 import Tokenizers
 
@@ -91,7 +92,7 @@ struct PageRanking {
         }
         var begin = 0
         while begin < asked.count - 1 {
-            let end = min(asked.count - 1, begin + runtime.runner.chunkTokens)
+            let end = begin + runtime.runner.chunkLength(after: table.count, of: asked.count - 1 - begin)
             try asked[begin..<end].withUnsafeBufferPointer { chunk in
                 try runtime.runner.append(chunk, to: &table, logits: .all) { take($1, context.count + begin + $0 + 1) }
             }

@@ -264,6 +264,7 @@ package final class Evaluation {
         let result = try runtime.generate(
             stream: TokenStream(text: tokens),
             table: &table,
+            question: tokens.count - question.tokens.count..<tokens.count,
             maximumTokens: question.answerTokens,
             sampling: SamplingOptions(),
             stopTokens: tokenizer.endOfGenerationTokens,

@@ -58,8 +58,12 @@ public final class FilmStudio {
         return plan.warnings
     }
 
+    /// Tokens that a film is made of at most: contexts that are longer than what the model was trained for are recalled for
+    /// answers, but the decoder reads every row.
+    private var maximumPromptTokens: Int { min(runtime.contextTokens, runtime.trainedContextTokens) }
+
     /// Longest prompt that is read at all: no token is as long as this many bytes on average.
-    private var maximumPromptBytes: Int { min(1 << 24, runtime.contextTokens * 16) }
+    private var maximumPromptBytes: Int { min(1 << 24, maximumPromptTokens * 16) }
 
     /// What a stored session has read comes before every prompt from now on; nothing of it is read again.
     public func film(from session: SessionConversation) throws { self.session = try session.storedPrompt() }
@@ -76,8 +80,8 @@ public final class FilmStudio {
         let tokens =
             (session?.stream.content.tokens ?? [])
             + encoder.encode(text, separator: shield?.separator, addingSpecialTokens: false).tokens
-        guard tokens.count <= runtime.contextTokens else {
-            throw FilmRequestError.promptTooLong(tokens: tokens.count, limit: runtime.contextTokens)
+        guard tokens.count <= maximumPromptTokens else {
+            throw FilmRequestError.promptTooLong(tokens: tokens.count, limit: maximumPromptTokens)
         }
         return tokens
     }
@@ -126,31 +130,23 @@ struct ContextRows {
 
     /// Writes, for each layer, the keys of all heads and then their values.
     func copy(slot: Int, into target: UnsafeMutablePointer<Float>) {
-        let layout = table.layout
         let page = table.pages[slot / PageLayout.positions]
-        let offset = slot % PageLayout.positions
-        var to = target
-        for layer in layers {
+        let layout = page.layout
+        let offset = Int32(slot % PageLayout.positions)
+        var kernelLayout = layout.kernelLayout
+        let values = layout.kvHeadCount * layout.keyWidth
+        for (index, layer) in layers.enumerated() {
+            let to = target + index * layout.kvHeadCount * (layout.keyWidth + layout.valueWidth)
             for head in 0..<layout.kvHeadCount {
-                for column in 0..<layout.keyWidth {
-                    to[column] = value(page.keys(layer: layer, head: head), column * PageLayout.positions + offset)
-                }
-                to += layout.keyWidth
+                sk_page_load(
+                    &kernelLayout,
+                    page.keys(layer: layer, head: head),
+                    page.values(layer: layer, head: head),
+                    offset,
+                    to + head * layout.keyWidth,
+                    to + values + head * layout.valueWidth
+                )
             }
-            for head in 0..<layout.kvHeadCount {
-                for column in 0..<layout.valueWidth {
-                    to[column] = value(page.values(layer: layer, head: head), offset * layout.valueStride + column)
-                }
-                to += layout.valueWidth
-            }
-        }
-    }
-
-    @inline(__always)
-    private func value(_ memory: UnsafeMutableRawPointer, _ index: Int) -> Float {
-        switch table.layout.element {
-        case .f32: memory.assumingMemoryBound(to: Float.self)[index]
-        case .f16: Float(memory.assumingMemoryBound(to: Float16.self)[index])
         }
     }
 }

@@ -8,6 +8,8 @@ package struct MemoryPlan: Sendable, Equatable {
         package var tokens: Int
         /// Of these, whose pages lie in a session's files: mapped, and read as they are needed.
         package var mappedTokens = 0
+        /// How many tokens one token attends to at most; nil: all.
+        package var attendedTokens: Int?
         package var trunkBytes: Int
         /// Of all experts, and of those that one token uses.
         package var expertBytes: Int
@@ -24,6 +26,7 @@ package struct MemoryPlan: Sendable, Equatable {
         package init(
             tokens: Int,
             mappedTokens: Int = 0,
+            attendedTokens: Int? = nil,
             trunkBytes: Int,
             expertBytes: Int,
             activeExpertBytes: Int,
@@ -36,6 +39,7 @@ package struct MemoryPlan: Sendable, Equatable {
         ) {
             self.tokens = tokens
             self.mappedTokens = mappedTokens
+            self.attendedTokens = attendedTokens
             self.trunkBytes = trunkBytes
             self.expertBytes = expertBytes
             self.activeExpertBytes = activeExpertBytes
@@ -63,8 +67,9 @@ package struct MemoryPlan: Sendable, Equatable {
     package let parts: [Part]
     /// What cannot do without memory.
     package let neededBytes: Int
-    /// What the budget leaves to experts.
+    /// What the budget leaves to experts, and then to pages in a session's files: as much as one token attends to is sure.
     package let residentExpertBytes: Int
+    package let residentStoredBytes: Int
 
     package var fits: Bool { neededBytes <= request.budgetBytes }
 
@@ -72,8 +77,9 @@ package struct MemoryPlan: Sendable, Equatable {
         self.request = request
         let pages = Self.pageBytes(tokens: request.tokens, request.layout)
         let mappedPages = Self.pageBytes(tokens: min(request.mappedTokens, request.tokens), request.layout)
-        let residentPages = pages - min(mappedPages, pages)
-        let firm = Capped(residentPages) + Capped(request.scratchBytes)
+        let ownPages = pages - min(mappedPages, pages)
+        let attended = request.attendedTokens.map { Self.pageBytes(tokens: $0, request.layout) } ?? 0
+        let firm = Capped(ownPages) + Capped(min(mappedPages, attended)) + Capped(request.scratchBytes)
         // The trunk is read for every token: without room for it every token would wait for the disk. Experts may come and
         // go, down to those of one token.
         let needed = firm + Capped(request.trunkBytes) + Capped(request.activeExpertBytes)
@@ -81,6 +87,10 @@ package struct MemoryPlan: Sendable, Equatable {
         let experts = min(request.expertBytes, (Capped(request.activeExpertBytes) + Capped(room)).value)
         neededBytes = needed.value
         residentExpertBytes = experts
+        let left = room - min(room, experts - min(experts, request.activeExpertBytes))
+        let stored = min(mappedPages, (Capped(min(mappedPages, attended)) + Capped(left)).value)
+        residentStoredBytes = stored
+        let residentPages = (Capped(ownPages) + Capped(stored)).value
         var parts = [
             Part(
                 name: "trunk",
@@ -140,7 +150,7 @@ package struct MemoryPlan: Sendable, Equatable {
     static func pageBytes(tokens: Int, _ layout: PageLayout) -> Int {
         let tokens = max(0, tokens)
         let pages = tokens / PageLayout.positions + (tokens % PageLayout.positions == 0 ? 0 : 1)
-        return (Capped(pages) * Capped(layout.pageBytes)).value
+        return (Capped(pages) * Capped(layout.recordBytes)).value
     }
 
     /// The same with another number of tokens, type or budget.

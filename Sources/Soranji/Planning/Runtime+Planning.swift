@@ -31,11 +31,12 @@ extension Runtime {
             .init(
                 tokens: tokens,
                 mappedTokens: mappedTokens,
+                attendedTokens: runner.recall?.attendedPositions,
                 trunkBytes: manifest.trunkBytes,
                 expertBytes: manifest.expertBytes,
                 activeExpertBytes: expertShares.active,
                 encoderBytes: manifest.encoders.reduce(0) { $0 + $1.bytes },
-                layout: element.map { runner.layout.with($0.page) } ?? runner.layout,
+                layout: runner.layout.with((element ?? cacheElement).page),
                 scratchBytes: scratchBytes(tokens: tokens),
                 budgetBytes: budget.bytes,
                 budgetSource: budget.source,
@@ -87,7 +88,7 @@ extension Runtime {
     }
 
     /// Refuses, before any work, what the context or the memory has no room for; then leaves to routed experts what the
-    /// rest does not need.
+    /// rest does not need, and to stored pages what experts do not need.
     ///
     /// - Parameters:
     ///   - answerTokens: nil for an answer without a limit: of it only the beginning is sure to come.
@@ -101,29 +102,29 @@ extension Runtime {
                 promptTokens: promptTokens,
                 answerTokens: answerTokens ?? 1,
                 contextTokens: contextTokens,
-                trainedTokens: trainedContextTokens
+                trainedTokens: longestUsefulContext
             )
         }
         let tokens = promptTokens + (answerTokens ?? min(512, contextTokens - promptTokens))
         if let memoryBytes {
             let plan = memoryPlan(tokens: tokens, mappedTokens: mappedTokens, memoryBytes: memoryBytes)
             guard plan.fits else { throw MemoryRefusal(plan: plan) }
-            limitExperts(plan)
+            limitResidents(plan)
             return
         }
         // What is held already is not free any more; and weights that were read are not either. Small contexts are not
         // worth the question.
-        let layout = runner.layout
         let there = max(heldTokens, mappedTokens)
-        let wanted = layout.bytes(positions: tokens) - layout.bytes(positions: min(there, tokens))
+        let wanted = runner.bytes(positions: tokens) - runner.bytes(positions: min(there, tokens))
         guard wanted > 64 << 20 else { return }
         let plan = memoryPlan(tokens: tokens, mappedTokens: mappedTokens)
         guard wanted <= plan.request.budgetBytes else { throw MemoryRefusal(plan: plan) }
     }
 
-    /// Routed experts may take what a plan leaves to them, and no less than one token needs.
-    func limitExperts(_ plan: MemoryPlan) {
-        guard plan.request.expertBytes > plan.residentExpertBytes else { return decoder.store.limit(toBytes: nil) }
-        decoder.store.limit(toBytes: plan.residentExpertBytes - expertShares.shared)
+    /// Routed experts and stored pages may take what a plan leaves to them, and no less than one token needs.
+    func limitResidents(_ plan: MemoryPlan) {
+        let hasAllExperts = plan.request.expertBytes <= plan.residentExpertBytes
+        decoder.store.limit(toBytes: hasAllExperts ? nil : plan.residentExpertBytes - expertShares.shared)
+        runner.limitStoredPages(toBytes: plan.residentStoredBytes)
     }
 }

@@ -68,7 +68,14 @@ extension Runtime {
         var table = makePageTable()
         func append(_ tokens: [Int32], to table: inout PageTable) throws -> Double {
             let start = ContinuousClock.now
-            try tokens.withUnsafeBufferPointer { try runner.append($0, to: &table, logits: .none) { _, _ in } }
+            var begin = 0
+            while begin < tokens.count {
+                let end = begin + runner.chunkLength(after: table.count, of: tokens.count - begin)
+                try tokens[begin..<end].withUnsafeBufferPointer { chunk in
+                    try runner.append(chunk, to: &table, logits: .none) { _, _ in }
+                }
+                begin = end
+            }
             return seconds(start.duration(to: .now))
         }
         // The first touch of the weights reads them from disk: a few tokens warm them.

@@ -34,7 +34,7 @@ extension Runtime {
             weights: weights.hexadecimal,
             tokenizer: vocabulary.hexadecimal,
             positions: positions.hexadecimal,
-            layout: runner.layout.storedForm
+            layout: runner.layout.storedForm(sealed: runner.sealing?.layout)
         )
     }
 
@@ -43,16 +43,47 @@ extension Runtime {
         SessionManifest(
             model: modelName,
             fingerprint: try sessionFingerprint(),
-            forms: [RecordForm(parts: runner.layout.layerCount, partBytes: runner.layout.layerBytes)]
+            forms: recordForms
         )
+    }
+
+    /// The forms of stored records: open pages, sealed ones where pages are sealed, and blocks of the index.
+    var recordForms: [RecordForm] {
+        let pages = [runner.layout] + (runner.sealing?.layout.map { [$0] } ?? [])
+        return pages.map { RecordForm(parts: $0.layerCount, partBytes: $0.layerBytes) } + [indexForm]
+    }
+
+    /// The form of the index's blocks. Sessions of another one, or of none, do without.
+    var indexForm: RecordForm {
+        RecordForm(
+            parts: runner.layout.layerCount,
+            partBytes: PageIndexBlock.layerBytes(runner.layout),
+            kind: "index \(PageIndexBlock.form)"
+        )
+    }
+
+    /// Checks that records are as large as what will be read from them.
+    func check(_ session: StoredSession) throws {
+        let pageForms = recordForms.filter(\.isPage)
+        guard Array(session.manifest.forms.prefix(pageForms.count)) == pageForms else {
+            throw SessionError(
+                .malformed,
+                session.name,
+                "its records are not as large as its pages",
+                hint: "import it again, or make it anew: soranji session rm \(session.name)"
+            )
+        }
     }
 }
 
 extension PageLayout {
     /// The form of a stored page in words; pages of another form are not read.
-    var storedForm: String {
+    ///
+    /// - Parameter sealed: the layout of pages of complete groups; nil where they stay as they are.
+    func storedForm(sealed: PageLayout?) -> String {
         "\(layerCount) layers of \(kvHeadCount) heads, keys \(keyWidth) (\(ropeColumns.lowerBound)..<\(ropeColumns.upperBound) turn) "
             + "and values \(valueWidth) in \(element.rawValue), \(Self.positions) positions, form 1"
+            + (sealed.map { ", \(PageSealing.groupPages) at a time sealed as \($0.element.rawValue), form 1" } ?? "")
     }
 }
 

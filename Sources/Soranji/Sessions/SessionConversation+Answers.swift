@@ -48,7 +48,7 @@ extension SessionConversation {
         notes = try SessionNotes(session.stream, session: name, columns: runtime.decoder.configuration.hiddenSize)
     }
 
-    func answer(_ spoken: SpokenAnswer, _ work: Work) -> Answer {
+    func answer(_ spoken: SpokenAnswer, _ work: Work, _ table: PageTable) -> Answer {
         var statistics = spoken.statistics
         statistics.cachedTokens = work.cachedTokens
         statistics.prefillSeconds += work.seconds
@@ -66,7 +66,8 @@ extension SessionConversation {
                 ).find(shares: spoken.evidence),
             moments: Moments(stream: work.prompt).find(shares: spoken.evidence),
             media: media,
-            statistics: statistics
+            statistics: statistics,
+            context: runtime.figures(of: table)
         )
     }
 }

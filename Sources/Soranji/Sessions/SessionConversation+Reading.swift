@@ -5,8 +5,8 @@ import Sessions
 extension SessionConversation {
     /// Brings the context to where the question begins: stored pages, and what is not stored yet.
     func read(_ work: inout Work, _ onProgress: (PrefillProgress) throws -> Void) throws -> PageTable {
-        guard let session else { return runtime.makePageTable() }
-        var table = try runtime.storedTable(session, limit: work.prompt.count - 1)
+        guard session != nil, var table = try storedTable(work) else { return runtime.makePageTable() }
+        guard let session else { return table }
         work.cachedTokens = table.count
         receipt.promptTokens = work.prompt.count
         receipt.reusedTokens = table.count
@@ -48,6 +48,34 @@ extension SessionConversation {
         return table
     }
 
+    /// The stored context. What its index lacks is stored, where the session can be written to.
+    private func storedTable(_ work: Work) throws -> PageTable? {
+        guard let known = session else { return nil }
+        var damaged: PageEntry?
+        var table = try runtime.storedTable(known, limit: work.prompt.count - 1) { damaged = $0 }
+        if let damaged {
+            let first = damaged.page * PageIndexBlock.pages
+            receipt.misses.append(
+                "the index of pages \(first) to \(first + damaged.filled - 1) was damaged, and is made anew"
+            )
+            if known.access != .writing { tryToWrite() }
+            if session?.access == .writing {
+                try session?.forgetIndex([damaged.page])
+                try session?.drop(damaged)
+            }
+        }
+        if let session, session.access == .writing {
+            try session.storeIndex(of: &table, isLast: true, runtime: runtime)
+        }
+        return table
+    }
+
+    /// Opens the session for writing where that is possible.
+    private func tryToWrite() {
+        session = nil
+        do { try reopen(.writing) } catch { try? reopen(.reading) }
+    }
+
     func tellingForgottenMedia(_ body: () throws -> Void) throws {
         do {
             try body()
@@ -79,12 +107,17 @@ extension SessionConversation {
             try reopen(.writing)
         }
         guard let session, damage.page < session.pages.count else { return }
-        let first = damage.page * PageLayout.positions
         let entry = session.pages[damage.page]
+        // A sealed page is made with its whole group.
+        let isSealed = entry.form == StoredForm.sealed
+        let page = isSealed ? damage.page / PageSealing.groupPages * PageSealing.groupPages : damage.page
+        let first = page * PageLayout.positions
+        let count = isSealed ? PageSealing.groupPositions : entry.filled
         var table = try runtime.storedTable(session, limit: first)
+        guard first + count <= prompt.count else { return try session.forgetPages(from: page) }
         try runtime.prefill(
             prompt,
-            first..<first + entry.filled,
+            table.count..<first + count,
             table: &table,
             onProgress: { _ in },
             onLogits: { _ in }

@@ -104,9 +104,11 @@ public final class SessionConversation {
         // Every round heals one page, so this ends.
         while true {
             do {
+                runtime.resetRecallStatistics()
                 var table = try read(&work, onProgress)
                 let spoken = try runtime.speak(
                     work.prompt,
+                    question: work.stableTokens..<work.prompt.count,
                     table: &table,
                     maximumTokens: maximumTokens,
                     sampling: sampling,
@@ -125,7 +127,7 @@ public final class SessionConversation {
                 )
                 if keeps { try keep(spoken, question: question, work, table) }
                 receipt.isKept = keeps
-                return answer(spoken, work)
+                return answer(spoken, work, table)
             } catch let damage as PageDamage {
                 // What was shown already cannot be taken back.
                 guard !hasSpoken else {
@@ -162,6 +164,7 @@ public final class SessionConversation {
         guard differences.isEmpty else {
             throw SessionUseError.otherModel(session: name, model: opened.manifest.model, differences: differences)
         }
+        try runtime.check(opened)
         notes = try SessionNotes(
             opened.stream,
             session: name,
@@ -204,17 +207,21 @@ public final class SessionConversation {
     ) throws -> Work {
         let brings = !newDocuments.isEmpty || !newMedia.isEmpty
         let isIncomplete = session.map { $0.storedTokens < $0.stream.count } ?? true
+        let lacksIndex = session.map(runtime.lacksIndex) ?? false
         var reason: String?
         if session != nil, keeps || brings {
             session = nil
             try reopen(.writing)
-        } else if let known = session, isIncomplete, known.access == .reading {
+        } else if let known = session, isIncomplete || lacksIndex, known.access == .reading {
             do {
                 session = nil
                 try reopen(.writing)
-            } catch let error as SessionError where error.kind == .busy {
+            } catch let error as SessionError where error.kind == .busy || !isIncomplete {
                 try reopen(.reading)
-                reason = "another process is writing to the session, so what is read now is not stored"
+                // An index that cannot be stored is made each time.
+                if isIncomplete {
+                    reason = "another process is writing to the session, so what is read now is not stored"
+                }
             }
         }
         if let systemPrompt, session != nil, notes.systemPrompt != systemPrompt {

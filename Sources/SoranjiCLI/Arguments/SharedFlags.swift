@@ -33,7 +33,7 @@ struct ModelFlags: ParsableArguments {
         name: [.short, .long],
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Tokens that the context can hold, e.g. 8192 or 32K. (default: what the model was trained for, at most 128K)",
+            "Tokens that the context can hold, e.g. 8192 or 32K. (default: 1M; with --attention exact what the model was trained for, at most 128K)",
             valueName: "tokens"
         ),
         transform: TokenCount.parse
@@ -42,7 +42,10 @@ struct ModelFlags: ParsableArguments {
 
     @Option(
         name: [.customLong("kv"), .customLong("cache-type")],
-        help: ArgumentHelp("How keys and values are kept.", valueName: "type")
+        help: ArgumentHelp(
+            "How keys and values are kept: q8 takes about half of the memory of f16, q8v4 (values of 4 bits) 40%.",
+            valueName: "type"
+        )
     )
     var cacheType: Runtime.CacheElement = .f16
 
@@ -57,6 +60,55 @@ struct ModelFlags: ParsableArguments {
     )
     var memory: ByteSize?
 
+    @Option(
+        help: ArgumentHelp(
+            "Whether tokens see all others (exact), or in long contexts the first page, a window and the pages that are found for them (recall, or auto: beyond what the model was trained for).",
+            valueName: "mode"
+        )
+    )
+    var attention: AttentionOptions.Mode = .auto
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Tokens that recall always sees before each token. (default: a quarter of what the model was trained for)",
+            valueName: "tokens"
+        ),
+        transform: TokenCount.parse
+    )
+    var recallWindow: TokenCount?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Pages of 128 tokens that recall finds beyond the window. (default: as fits the model)",
+            valueName: "count"
+        )
+    )
+    var recallPages: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "How the tokens of an answer choose pages: as all others (free), from those that the question's tokens chose (lock), or half of them so (hybrid).",
+            valueName: "mode"
+        )
+    )
+    var recallLock: AttentionOptions.QuestionLock = .free
+
+    @Option(parsing: .unconditional, help: .hidden)
+    var recallStep: Int?
+
+    /// How contexts are attended to.
+    var attentionOptions: AttentionOptions {
+        var options = AttentionOptions()
+        options.mode = attention
+        options.windowTokens = recallWindow?.tokens
+        options.pages = recallPages
+        options.rankingStep = recallStep
+        options.questionLock = recallLock
+        return options
+    }
+
     func validate() throws {
         if let model, model.isEmpty { throw ValidationError("--model needs a path.") }
         if let threads, !(1...1024).contains(threads) {
@@ -66,6 +118,8 @@ struct ModelFlags: ParsableArguments {
 }
 
 extension Runtime.CacheElement: ExpressibleByArgument {}
+extension AttentionOptions.Mode: ExpressibleByArgument {}
+extension AttentionOptions.QuestionLock: ExpressibleByArgument {}
 
 /// How the next token is chosen. What is not given comes from the model's maker, else from ``SamplingOptions``.
 struct SamplingFlags: ParsableArguments {

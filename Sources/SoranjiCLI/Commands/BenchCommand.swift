@@ -94,6 +94,8 @@ struct BenchCommand: ParsableCommand {
             "model": .string(runtime.modelName), "threads": .integer(Int64(runtime.threadCount)),
             "prompt_tokens": .integer(Int64(result.promptTokens)),
             "decode_tokens": .integer(Int64(result.decodeTokens)),
+            "attention": .string(runtime.attention.mode.rawValue),
+            "kv": .string(runtime.cacheElement.rawValue),
             "depth_tokens": .integer(Int64(result.depthTokens)), "repetitions": .integer(Int64(repetitions)),
             "prefill_tokens_per_second": .number(BenchmarkResult.median(result.prefill)),
             "decode_tokens_per_second": .number(BenchmarkResult.median(result.decode)),

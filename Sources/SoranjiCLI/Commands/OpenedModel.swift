@@ -10,9 +10,10 @@ extension ModelFlags {
         options.contextTokens = context?.tokens
         options.cacheElement = cacheType
         options.memoryBytes = memory?.bytes
+        options.attention = attentionOptions
         let runtime = try Runtime(bundleFolder: folder, options: options)
         let trained = runtime.trainedContextTokens
-        if let context, context.tokens > trained {
+        if let context, context.tokens > trained, !runtime.recallsLongContexts {
             let style = Terminal.standardError.style
             Terminal.standardError.writeLine(
                 style.bold(style.yellow("warning:"))

@@ -27,6 +27,7 @@ struct AnswerReport {
             ("decode_seconds", .number(figures.decodeSeconds)),
             ("decode_tokens_per_second", .number(figures.decodeTokensPerSecond)),
         ])
+        object["context"] = context
         if !answer.media.entries.isEmpty {
             object["media"] = answer.media.json
             object["moments"] = .array(answer.moments.map(moment))
@@ -36,6 +37,24 @@ struct AnswerReport {
         if let sampling { object["sampling"] = sampling.json }
         if includingExperts { object["experts"] = runtime.expertUsage?.json ?? .null }
         return .object(object)
+    }
+
+    private var context: JSON {
+        let figures = answer.context
+        return [
+            "attention": .string(runtime.attention.mode.rawValue),
+            "recalled": .bool(figures.lists > 0),
+            "kv": .string(runtime.cacheElement.rawValue),
+            "tokens": .integer(Int64(figures.tokens)),
+            "pages": .integer(Int64(figures.pages)),
+            "sealed_pages": .integer(Int64(figures.sealedPages)),
+            "page_bytes": .integer(Int64(figures.pageBytes)),
+            "index_bytes": .integer(Int64(figures.indexBytes)),
+            "lists": .integer(Int64(figures.lists)),
+            "pages_per_list": .number(figures.pagesPerList),
+            "candidates_per_list": .number(figures.candidatesPerList),
+            "ranked_per_list": .number(figures.rankedPerList),
+        ]
     }
 
     private func document(_ document: Document) -> JSON {
@@ -126,14 +145,16 @@ struct AnswerNotes {
         return "\(name), page\(pages.count == 1 ? "" : "s") \(text(pages))"
     }
 
-    /// - Parameter tokens: the longest answer that was wanted; nil when only the context ends it.
+    /// - Parameter tokens: the longest answer that was wanted; nil when no limit was given.
     func limit(_ tokens: Int?, contextTokens: Int) -> String {
-        guard let tokens else {
+        let figures = answer.statistics
+        // Without a limit, answers end where the model's training does, or where the context is full.
+        if tokens == nil, figures.promptTokens + figures.answerTokens >= contextTokens {
             let context = FixedPoint.count(contextTokens, "token")
             return style.yellow("The answer fills the context of \(context); --context can make it longer.")
         }
         return style.yellow(
-            "The answer was ended after \(FixedPoint.count(tokens, "token")); --max-tokens allows more."
+            "The answer was ended after \(FixedPoint.count(tokens ?? figures.answerTokens, "token")); --max-tokens allows more."
         )
     }
 

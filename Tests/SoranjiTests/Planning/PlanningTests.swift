@@ -46,11 +46,24 @@ struct PlanningTests {
     @Test func storedPagesAreMapped() throws {
         var stored = request(8192, .f16, budget: 8 << 30)
         stored.mappedTokens = 8192 - 128
+        // All of it is there where there is room.
+        #expect(MemoryPlan(stored).parts.first { $0.name == "pages" }?.mappedBytes == 0)
+        let needed = (150 << 20) + 128 * 23_040
+        stored.budgetBytes = needed
         let plan = MemoryPlan(stored)
-        #expect(plan.neededBytes == (150 << 20) + 128 * 23_040)
+        #expect(plan.neededBytes == needed && plan.fits && plan.residentStoredBytes == 0)
         let pages = try #require(plan.parts.first { $0.name == "pages" })
         #expect(pages.bytes == 8192 * 23_040 && pages.residentBytes == 128 * 23_040)
         #expect(pages.mappedBytes == pages.bytes - pages.residentBytes)
+        // What one token attends to has to be there; experts go before more than that.
+        stored.attendedTokens = 1000
+        stored.budgetBytes = needed + 1024 * 23_040 + (100 << 20)
+        let recalled = MemoryPlan(stored)
+        #expect(recalled.neededBytes == needed + 1024 * 23_040)
+        #expect(recalled.residentExpertBytes == 200 << 20 && recalled.residentStoredBytes == 1024 * 23_040)
+        stored.budgetBytes = needed + 1024 * 23_040 + (750 << 20)
+        #expect(MemoryPlan(stored).residentStoredBytes == 1024 * 23_040 + (50 << 20))
+        stored.attendedTokens = nil
         stored.mappedTokens = .max
         #expect(MemoryPlan(stored).neededBytes == 150 << 20)
     }

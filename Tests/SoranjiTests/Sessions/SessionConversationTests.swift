@@ -9,107 +9,11 @@ import Testing
 
 /// Sessions with a tiny model: nothing that was read is read again, and nothing changes by that.
 struct SessionConversationTests {
-    /// A model and a folder of sessions, removed with the value.
-    private final class Place {
-        let model: MediaModel
-        let folder: String
-        var store: SessionStore { SessionStore(folder: folder + "/sessions") }
-
-        init(_ name: String = "qwen3_vl_moe") throws {
-            model = try MediaModel(name, hasText: true)
-            folder = NSTemporaryDirectory() + "soranji-stored-\(UUID().uuidString)"
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        }
-
-        deinit { try? FileManager.default.removeItem(atPath: folder) }
-
-        /// Another run of the program.
-        func open(_ session: String = "s", element: Runtime.CacheElement = .f32) throws -> SessionConversation {
-            try SessionConversation(runtime: runtime(element), name: session, library: store.library)
-        }
-
-        func runtime(_ element: Runtime.CacheElement = .f32) throws -> Runtime {
-            var options = Runtime.Options()
-            options.contextTokens = 3072
-            options.threadCount = 2
-            options.cacheElement = element
-            return try Runtime(bundleFolder: model.bundle, options: options)
-        }
-
-        func flip(_ file: String, at offset: Int) throws {
-            let handle = try #require(FileHandle(forUpdatingAtPath: folder + "/sessions/" + file))
-            try handle.seek(toOffset: UInt64(offset))
-            let byte = try #require(try handle.read(upToCount: 1)?.first)
-            try handle.seek(toOffset: UInt64(offset))
-            try handle.write(contentsOf: Data([byte ^ 0x40]))
-            try handle.close()
-        }
-    }
-
-    private static func document(_ lines: Int, name: String = "book.txt", seed: Int = 0) -> Document {
-        let text = (0..<lines).map { "Line \($0): number \(($0 + seed) * 7919 % 1000).\n" }.joined()
-        return Document(title: name, text: text, kind: .text, source: name)
-    }
-
     private struct Stop: Error {}
 
-    /// A context that was stored, in another process's place, and gone on with: the very bytes of one that never stopped.
-    @Test(arguments: [Runtime.CacheElement.f16, .f32])
-    func reopenedContextsGiveTheSameLogits(element: Runtime.CacheElement) throws {
-        let place = try Place()
-        let tokens = (0..<700).map { Int32(($0 &* 31 &+ 7) % 250) }
-        let follow: [Int32] = [3, 99, 17]
-        func logits(_ runtime: Runtime, _ table: inout PageTable, _ tokens: [Int32]) throws -> [[UInt32]] {
-            var rows: [[UInt32]] = []
-            for token in tokens {
-                try [token].withUnsafeBufferPointer { buffer in
-                    try runtime.runner.append(buffer, to: &table, logits: .last) { rows.append($1.map(\.bitPattern)) }
-                }
-            }
-            return rows
-        }
-        func read(_ runtime: Runtime, _ table: inout PageTable, _ range: Range<Int>) throws {
-            try runtime.prefill(
-                TokenStream(text: tokens),
-                range,
-                table: &table,
-                onProgress: { _ in },
-                onLogits: { _ in }
-            )
-        }
-        let whole = try place.runtime(element)
-        var table = whole.makePageTable()
-        try read(whole, &table, 0..<700)
-        let expected = try logits(whole, &table, follow)
-
-        // Three processes, each of which goes on in the middle of a page.
-        for (end, isFirst) in [(300, true), (555, false), (700, false)] {
-            let runtime = try place.runtime(element)
-            let library = place.store.library
-            let session =
-                isFirst
-                ? try library.create("s", manifest: runtime.sessionManifest())
-                : try library.open("s", access: .writing)
-            let begin = session.stream.count
-            try session.append(StreamEntry(firstToken: begin, tokens: Array(tokens[begin..<end])))
-            var table = try runtime.storedTable(session, limit: begin)
-            #expect(table.count == begin)
-            try read(runtime, &table, begin..<end)
-            try session.store(&table, upTo: end, runtime: runtime)
-            #expect(session.storedTokens == end)
-        }
-        let runtime = try place.runtime(element)
-        let session = try place.store.library.open("s", access: .reading)
-        var stored = try runtime.storedTable(session, limit: 700)
-        #expect(stored.count == 700)
-        #expect(try logits(runtime, &stored, follow) == expected)
-        // Going on has changed nothing that is stored.
-        #expect(try place.store.verify("s").isSound)
-    }
-
     @Test func documentsAreReadOnceAndQuestionsBranchOff() throws {
-        let place = try Place()
-        let document = Self.document(40)
+        let place = try SessionPlace()
+        let document = SessionPlace.document(40)
         func plain(_ question: String) throws -> Answer {
             let conversation = Conversation(runtime: try place.runtime())
             conversation.add(document)
@@ -137,7 +41,7 @@ struct SessionConversationTests {
 
         // Another document goes behind the first one.
         let third = try place.open()
-        #expect(third.add(Self.document(10, name: "more.txt", seed: 3)))
+        #expect(third.add(SessionPlace.document(10, name: "more.txt", seed: 3)))
         _ = try third.ask("Which?", maximumTokens: 4)
         #expect(third.receipt.reusedTokens == tokens && third.tokenCount > tokens)
         let last = try place.open()
@@ -146,9 +50,9 @@ struct SessionConversationTests {
     }
 
     @Test func keptTurnsAreNotReadAgain() throws {
-        let place = try Place()
+        let place = try SessionPlace()
         let first = try place.open()
-        first.add(Self.document(10))
+        first.add(SessionPlace.document(10))
         _ = try first.ask("What is line 7?", keeps: true, maximumTokens: 9)
         #expect(first.receipt.isKept && first.messages.count == 2)
         let tokens = first.tokenCount
@@ -166,8 +70,8 @@ struct SessionConversationTests {
     }
 
     @Test func interruptedReadingGoesOnWhereItStopped() throws {
-        let place = try Place()
-        let document = Self.document(80)
+        let place = try SessionPlace()
+        let document = SessionPlace.document(80)
         let plain = Conversation(runtime: try place.runtime())
         plain.add(document)
         let expected = try plain.ask("What is line 7?", maximumTokens: 8)
@@ -197,9 +101,9 @@ struct SessionConversationTests {
     }
 
     @Test func damagedPagesAreReadAnewAndNeverUsed() throws {
-        let place = try Place()
+        let place = try SessionPlace()
         let first = try place.open()
-        first.add(Self.document(40))
+        first.add(SessionPlace.document(40))
         let expected = try first.ask("What is line 7?", maximumTokens: 8).tokens
         let count = first.tokenCount
         let layout = first.runtime.runner.layout
@@ -224,15 +128,15 @@ struct SessionConversationTests {
     }
 
     @Test func anotherModelIsRefused() throws {
-        let place = try Place()
+        let place = try SessionPlace()
         let first = try place.open()
-        first.add(Self.document(3))
+        first.add(SessionPlace.document(3))
         _ = try first.ask("What?", maximumTokens: 2)
         #expect { try place.open("s", element: .f16) } throws: { error in
             guard case SessionUseError.otherModel(_, _, let differences) = error else { return false }
             return differences == ["layout of pages"]
         }
-        let other = try Place("qwen3_omni_moe_thinker")
+        let other = try SessionPlace("qwen3_omni_moe_thinker")
         #expect {
             _ = try SessionConversation(runtime: other.runtime(), name: "s", library: place.store.library)
         } throws: { error in
@@ -246,7 +150,7 @@ struct SessionConversationTests {
 
     @Test(arguments: ["qwen3_vl_moe", "qwen3_omni_moe_thinker"])
     func clipsAreLookedAtOnce(name: String) throws {
-        let place = try Place(name)
+        let place = try SessionPlace(name)
         let clip = place.folder + "/clip.mp4"
         try FileManager.default.copyItem(atPath: MediaModel.clip, toPath: clip)
         func plain(_ question: String) throws -> Answer {
@@ -277,8 +181,8 @@ struct SessionConversationTests {
     }
 
     @Test func pagesAreTakenOverFromOtherSessions() throws {
-        let place = try Place()
-        let document = Self.document(40)
+        let place = try SessionPlace()
+        let document = SessionPlace.document(40)
         let first = try place.open("first")
         first.add(document)
         let expected = try first.ask("What is line 7?", maximumTokens: 8).tokens
@@ -294,7 +198,7 @@ struct SessionConversationTests {
         let again = try place.open("second")
         #expect(try again.ask("What is line 7?", maximumTokens: 8).tokens == expected)
         let third = try place.open("third")
-        third.add(Self.document(40, seed: 1))
+        third.add(SessionPlace.document(40, seed: 1))
         _ = try third.ask("What is line 7?", maximumTokens: 8)
         #expect(third.receipt.adoptedFrom == nil)
         #expect(third.receipt.misses == ["session 'second': from page 0 on (token 0) it reads otherwise"])
@@ -302,7 +206,7 @@ struct SessionConversationTests {
 
     /// Documents that spell control tokens stay documents, in the same words each time.
     @Test func spelledControlTokensStayText() throws {
-        let place = try Place()
+        let place = try SessionPlace()
         let text = "One.\n<|im_end|>\n<|vision_start|><|video_pad|>\nTwo <|im_end|>"
         let document = Document(title: "d", text: text, kind: .text, source: "d.txt")
         let first = try place.open()

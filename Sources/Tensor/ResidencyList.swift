@@ -1,12 +1,12 @@
-/// Which shards are in memory, in the order of their use: the one that was not needed for longest goes first.
+/// Which parts of files are in memory, in the order of their use: the one that was not needed for longest goes first.
 ///
 /// A doubly linked list in arrays of fixed size, so that using it allocates nothing. Every operation is O(1).
-struct ResidencyList {
+package struct ResidencyList: Sendable {
     /// What a use says about the next one.
-    enum Use {
+    package enum Use {
         /// What was chosen lately is likely to be chosen again.
         case recent
-        /// One of a pass through more shards than there is room for: a long chunk that uses most of them, or a very small
+        /// One of a pass through more of them than there is room for: a long chunk that uses most of them, or a very small
         /// budget. By recency nothing would be left of a layer when its turn comes again; so what such a pass brings in is
         /// the first to go, and what was there before it stays.
         case scan
@@ -21,22 +21,22 @@ struct ResidencyList {
     private var newest = none
     private var oldest = none
     /// Bytes of all slots that count as resident.
-    private(set) var residentBytes = 0
+    package private(set) var residentBytes = 0
 
-    init(slotCount: Int) {
+    package init(slotCount: Int) {
         newer = (0..<Int32(slotCount)).map { $0 }
         older = newer
         bytes = Array(repeating: 0, count: slotCount)
         lastStep = Array(repeating: 0, count: slotCount)
     }
 
-    func isResident(_ slot: Int) -> Bool { newer[slot] != Int32(slot) }
+    package func isResident(_ slot: Int) -> Bool { newer[slot] != Int32(slot) }
 
     /// Notes that a slot is needed now.
     ///
     /// - Parameter step: slots of the same step are never evicted for one another.
     /// - Returns: whether it was resident.
-    mutating func use(_ slot: Int, bytes slotBytes: Int, step: UInt64, _ use: Use) -> Bool {
+    package mutating func use(_ slot: Int, bytes slotBytes: Int, step: UInt64, _ use: Use) -> Bool {
         lastStep[slot] = step
         let wasResident = isResident(slot)
         if wasResident {
@@ -55,17 +55,22 @@ struct ResidencyList {
 
     /// Takes the slot that goes next out of the list while more than `budgetBytes` are resident; nil when no slot needs to
     /// or may go.
-    mutating func evict(beyond budgetBytes: Int, step: UInt64) -> Int? {
+    package mutating func evict(beyond budgetBytes: Int, step: UInt64) -> Int? {
         guard residentBytes > budgetBytes else { return nil }
         var slot = oldest
         while slot != Self.none, lastStep[Int(slot)] == step { slot = newer[Int(slot)] }
         guard slot != Self.none else { return nil }
-        let victim = Int(slot)
-        unlink(victim)
-        newer[victim] = slot
-        older[victim] = slot
-        residentBytes -= bytes[victim]
-        return victim
+        remove(Int(slot))
+        return Int(slot)
+    }
+
+    /// Takes a slot out of the list, if it is in it.
+    package mutating func remove(_ slot: Int) {
+        guard isResident(slot) else { return }
+        unlink(slot)
+        newer[slot] = Int32(slot)
+        older[slot] = Int32(slot)
+        residentBytes -= bytes[slot]
     }
 
     private mutating func unlink(_ slot: Int) {

@@ -1,7 +1,6 @@
-import Tensor
 import Testing
 
-@testable import Experts
+@testable import Tensor
 
 /// Which shards stay, against a list that is searched from end to end.
 struct ResidencyTests {

@@ -1,0 +1,15 @@
+// Ranking kernels with AVX2 and FMA.
+#if defined(__x86_64__)
+#include <math.h>
+
+#include "rank_levels.h"
+
+// Vectors of 64 bytes travel between functions that are all inlined; their calling convention never matters.
+#pragma clang diagnostic ignored "-Wpsabi"
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+#define SK_NAME(x) x##_avx2
+#include "rank_lanes.h"
+
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,16 @@
+// Ranking kernels with AVX-512.
+#if defined(__x86_64__)
+#include <math.h>
+
+#include "rank_levels.h"
+
+// Vectors of 64 bytes travel between functions that are all inlined; their calling convention never matters.
+#pragma clang diagnostic ignored "-Wpsabi"
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), \
+                             apply_to = function)
+
+#define SK_NAME(x) x##_avx512
+#include "rank_lanes.h"
+
+#pragma clang attribute pop
+#endif

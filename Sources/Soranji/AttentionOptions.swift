@@ -1,0 +1,123 @@
+import KVCache
+import Models
+
+/// How contexts are attended to.
+public struct AttentionOptions: Sendable, Equatable {
+    public enum Mode: String, Sendable, CaseIterable {
+        /// Every token sees all tokens before it, at any length.
+        case exact
+        /// Every token sees the first page, a window, and the pages that ranking finds for it.
+        case recall
+        /// Exact up to the length that the model was trained for, recall beyond.
+        case auto
+    }
+
+    /// How the tokens of an answer choose pages beyond their window.
+    public enum QuestionLock: String, Sendable, CaseIterable {
+        /// As all other tokens do.
+        case free
+        /// From those that the question's tokens chose, and those that left the window since.
+        case lock
+        /// Half are those that the question's tokens chose most, half are chosen freely.
+        case hybrid
+    }
+
+    public var mode = Mode.auto
+    /// Tokens of the window; nil: a quarter of the trained length.
+    public var windowTokens: Int?
+    /// Pages of 128 tokens that are found beyond it; nil: as many as a quarter of the trained length.
+    public var pages: Int?
+    /// What a question's tokens mean for the pages that its answer sees.
+    public var questionLock = QuestionLock.free
+    /// Tokens that share one ranking.
+    public var rankingStep: Int?
+
+    public init() {}
+
+    /// - Returns: nil for exact attention at any length.
+    func recall(trainedTokens: Int) throws(RuntimeError) -> RecallSettings? {
+        guard mode != .exact else { return nil }
+        guard
+            var settings = RecallSettings.fitting(
+                trainedPositions: trainedTokens,
+                firstPosition: mode == .recall ? 0 : nil
+            )
+        else {
+            guard mode == .auto else { throw .recallNeedsLongerTraining(trainedTokens) }
+            return nil
+        }
+        if let windowTokens {
+            let least = RecallSettings.leastLocalPositions
+            guard (least...1 << 24).contains(windowTokens) else {
+                throw .recallOutOfRange("a window", windowTokens, least...1 << 24)
+            }
+            settings.localPositions = windowTokens / PageLayout.positions * PageLayout.positions
+        }
+        if let pages {
+            guard (0...4096).contains(pages) else { throw .recallOutOfRange("pages to find", pages, 0...4096) }
+            settings.retrievedPages = pages
+        }
+        if let rankingStep {
+            // Divisors of a page that keep lists fitting.
+            guard [1, 2, 4].contains(rankingStep) else {
+                throw .recallOutOfRange("tokens that share a ranking", rankingStep, 1...4)
+            }
+            settings.rankingStep = rankingStep
+        }
+        return settings
+    }
+}
+
+/// What a context holds, and how it was attended to.
+public struct ContextFigures: Sendable, Equatable {
+    public var tokens = 0
+    /// Pages of 128 tokens, and how many of them are sealed.
+    public var pages = 0
+    public var sealedPages = 0
+    /// Bytes of their keys and values, and of what ranking knows of them.
+    public var pageBytes = 0
+    public var indexBytes = 0
+    /// Lists of pages that tokens attended to beyond their window, summed over layers and heads; 0 for exact attention.
+    public var lists = 0
+    /// Pages per list, and how many there were to choose from, on average.
+    public var pagesPerList = 0.0
+    public var candidatesPerList = 0.0
+    /// Pages per list whose records were read.
+    public var rankedPerList = 0.0
+}
+
+extension Runtime {
+    /// What a context holds, and what recall did since the last call of ``resetRecallStatistics()``.
+    func figures(of table: PageTable) -> ContextFigures {
+        var figures = ContextFigures()
+        figures.tokens = table.count
+        for page in table.pages.prefix((table.count + PageLayout.positions - 1) / PageLayout.positions) {
+            figures.pages += 1
+            figures.sealedPages += page.isSealed ? 1 : 0
+            figures.pageBytes += page.layout.recordBytes
+        }
+        figures.indexBytes = table.indexBytes
+        let statistics = runner.recallStatistics
+        figures.lists = statistics.lists
+        let lists = Double(max(1, statistics.lists))
+        figures.pagesPerList = Double(statistics.listedPages) / lists
+        figures.candidatesPerList = Double(statistics.candidatePages) / lists
+        figures.rankedPerList = Double(statistics.rankedPages) / lists
+        return figures
+    }
+
+    /// Lets a question's tokens choose pages for its answer, where that is wanted. They are read again when the context
+    /// holds some of them: choices are made while they are read.
+    ///
+    /// - Parameter question: positions of the last tokens of the prompt that comes; nil for none.
+    func beginQuestion(_ question: Range<Int>?, _ table: inout PageTable) throws {
+        guard let question, recallsLongContexts, attention.questionLock != .free else {
+            try runner.ask(nil, .free)
+            return
+        }
+        if table.count > question.lowerBound { table.truncate(to: question.lowerBound) }
+        try runner.ask(question, attention.questionLock == .lock ? .lock : .hybrid)
+    }
+
+    func resetRecallStatistics() { runner.recallStatistics = RecallStatistics() }
+}
