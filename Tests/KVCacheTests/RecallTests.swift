@@ -194,6 +194,65 @@ struct RecallTests {
         }
     }
 
+    /// Contexts that end between two positions of the grid go on with the lists that they hold, or that were stored.
+    @Test func listsGoWithTheContext() throws {
+        let settings = settings()
+        let reference = try world.run(.q8, settings)
+        let attention = try world.attention(threads: 2, recall: settings)
+        let pool = ThreadPool(threadCount: 2)
+        let sealing = world.sealing(.q8, settings)
+        var table = PageTable(layout: world.layout, spectrum: world.spectrum, sealing: sealing)
+        var output = [Float](repeating: 0, count: reference.count)
+        try world.append(0..<2651, chunk: 512, to: &table, attention, pool: pool, output: &output)
+        let numbers = try #require(table.encodedLists)
+        func goesOn(_ table: PageTable, from first: Int, chunk: Int) throws -> Bool {
+            var table = table
+            output = reference.map { _ in 0 }
+            try world.append(first..<2700, chunk: chunk, to: &table, attention, pool: pool, output: &output)
+            return output[(first * 96)...] == reference[(first * 96)...]
+        }
+        func reopened() throws -> PageTable {
+            try PageTable(
+                layout: world.layout,
+                spectrum: world.spectrum,
+                sealing: sealing,
+                pages: Array(table.pages.prefix(21)),
+                count: 2651,
+                pool: pool
+            )
+        }
+        var stored = try reopened()
+        #expect(stored.encodedLists == nil)
+        #expect(try !goesOn(stored, from: 2651, chunk: 9))
+        try stored.decodeLists(numbers)
+        #expect(stored.encodedLists == numbers)
+        #expect(try goesOn(stored, from: 2651, chunk: 9))
+        // Two that share the lists, and one that is cut back to where they are known still.
+        #expect(try goesOn(table, from: 2651, chunk: 512))
+        #expect(try goesOn(table, from: 2651, chunk: 1))
+        var cut = table
+        cut.truncate(to: 2650)
+        #expect(cut.count == 2650)
+        #expect(try goesOn(cut, from: 2650, chunk: 3))
+        // Numbers that cannot be lists are left alone, whatever they are.
+        var random = SplitMix64(state: 4)
+        for round in 0..<500 {
+            var hostile = numbers
+            if round % 2 == 0 { hostile.removeLast(Int.random(in: 0...numbers.count, using: &random)) }
+            if !hostile.isEmpty {
+                let value = Int32.random(in: round % 3 == 0 ? -2...30 : .min ... .max, using: &random)
+                hostile[Int.random(in: 0..<hostile.count, using: &random)] = value
+            }
+            var other = try reopened()
+            try other.decodeLists(hostile)
+            guard let lists = other.encodedLists else { continue }
+            for head in 0..<world.kvHeads where !lists.isEmpty {
+                let pages = other.lists?.list(layer: 0, head: head).map { Int($0) } ?? []
+                #expect(pages.allSatisfy { (0..<21).contains($0) } && pages.count <= settings.listCapacity)
+            }
+        }
+    }
+
     @Test func forksDoNotSeeEachOther() throws {
         let settings = settings()
         let reference = try world.run(.q8v4, settings)

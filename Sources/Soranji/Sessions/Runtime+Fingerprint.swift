@@ -65,7 +65,8 @@ extension Runtime {
     /// Checks that records are as large as what will be read from them.
     func check(_ session: StoredSession) throws {
         let pageForms = recordForms.filter(\.isPage)
-        guard Array(session.manifest.forms.prefix(pageForms.count)) == pageForms else {
+        let forms = session.manifest.forms
+        guard forms.filter(\.isPage) == pageForms, Array(forms.prefix(pageForms.count)) == pageForms else {
             throw SessionError(
                 .malformed,
                 session.name,

@@ -331,9 +331,12 @@ public final class SessionConversation {
                 &search
             )
             guard let found else { return }
-            try session.adopt(found.session, pages: found.pages)
+            let usable = runtime.usableTokens(found.session, limit: found.pages * PageLayout.positions)
+            let pages = usable / PageLayout.positions
+            guard pages > 0 else { return }
+            try session.adopt(found.session, pages: pages)
             receipt.adoptedFrom = found.session.name
-            receipt.adoptedTokens = found.pages * PageLayout.positions
+            receipt.adoptedTokens = pages * PageLayout.positions
         }
         for candidate in search.candidates.prefix(8) where candidate.name != receipt.adoptedFrom || candidate.pages == 0
         {

@@ -52,7 +52,7 @@ extension Runtime {
 
     /// Tokens from the first one on that a context can go on from: sealed pages count in whole groups, open ones behind
     /// them up to the end of theirs.
-    private func usableTokens(_ session: StoredSession, limit: Int) -> Int {
+    func usableTokens(_ session: StoredSession, limit: Int) -> Int {
         let count = min(session.storedTokens, limit)
         guard runner.sealing?.layout != nil else { return count }
         let fullPages = count / PageLayout.positions

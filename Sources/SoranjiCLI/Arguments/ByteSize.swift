@@ -48,7 +48,7 @@ struct TokenCount: Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The longest answer: a number of tokens, or -1 for as many as the context holds.
+/// The longest answer: a number of tokens, or -1 for what `Runtime.answerRoom(after:)` allows.
 struct AnswerLimit: Equatable, Sendable, CustomStringConvertible {
     /// Nil for no limit but the context.
     var tokens: Int?
@@ -57,7 +57,7 @@ struct AnswerLimit: Equatable, Sendable, CustomStringConvertible {
 
     static func parse(_ text: String) throws -> AnswerLimit {
         if text == "-1" { return AnswerLimit(tokens: nil) }
-        if text.hasPrefix("-") { throw InvalidValue("only -1, for as many as the context holds, is below 1") }
+        if text.hasPrefix("-") { throw InvalidValue("only -1, for no limit of its own, is below 1") }
         return AnswerLimit(tokens: try TokenCount.parse(text).tokens)
     }
 }

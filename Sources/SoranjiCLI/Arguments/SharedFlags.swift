@@ -198,7 +198,10 @@ struct SamplingFlags: ParsableArguments {
     @Option(
         name: [.customShort("n"), .long],
         parsing: .unconditional,
-        help: ArgumentHelp("Stop after this many tokens; -1 for as many as the context holds.", valueName: "count"),
+        help: ArgumentHelp(
+            "Stop after this many tokens; -1 for what is left of the length that the model was trained for, and 2,048 beyond it.",
+            valueName: "count"
+        ),
         transform: AnswerLimit.parse
     )
     var maxTokens = AnswerLimit(tokens: 512)

@@ -249,7 +249,7 @@ struct SessionCommand: ParsableCommand {
                 let output = Terminal.standardOutput
                 try output.outputLine(
                     found.isSound
-                        ? "\(name): sound, \(FixedPoint.count(found.records, "page")), \(FixedPoint.bytes(found.byteCount))"
+                        ? "\(name): sound, \(FixedPoint.count(found.records, "record")), \(FixedPoint.bytes(found.byteCount))"
                         : "\(name): damaged" + (repair ? ", and cut back to what is sound" : "")
                 )
                 for damage in found.damage {

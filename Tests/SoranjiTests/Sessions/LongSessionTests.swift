@@ -238,6 +238,31 @@ struct LongSessionTests {
         }
     }
 
+    /// Sealed pages are taken over in whole groups, open ones behind them as they are.
+    @Test func sealedPagesAreTakenOverFromOtherSessions() throws {
+        let place = try SessionPlace()
+        let first = try place.open("first", element: .q8, recalls: true)
+        first.add(SessionPlace.document(60))
+        _ = try first.ask("What is line 7?", maximumTokens: 2)
+        #expect(first.tokenCount > 1100)
+        for lines in [60, 42] {
+            let document = SessionPlace.document(lines)
+            let plain = Conversation(runtime: try place.runtime(.q8, recalls: true))
+            plain.add(document)
+            let expected = try plain.ask("What is line 7?", maximumTokens: 8).tokens
+            let second = try place.open("second\(lines)", element: .q8, recalls: true)
+            second.add(document)
+            #expect(try second.ask("What is line 7?", maximumTokens: 8).tokens == expected)
+            let pages = first.tokenCount / 128
+            #expect(second.receipt.adoptedTokens == (lines == 60 ? pages : 4) * 128)
+            #expect(second.receipt.reusedTokens == second.receipt.adoptedTokens)
+            let again = try place.open("second\(lines)", element: .q8, recalls: true)
+            #expect(try again.ask("What is line 7?", maximumTokens: 8).tokens == expected)
+            #expect(again.receipt.misses.isEmpty && again.receipt.reusedTokens == again.tokenCount)
+            #expect(try place.store.verify("second\(lines)").isSound)
+        }
+    }
+
     @Test func formsThatDoNotFitAreRefused() throws {
         let place = try SessionPlace()
         let first = try place.open(element: .q8)
@@ -253,11 +278,15 @@ struct LongSessionTests {
         let runtime = try place.runtime(.q8)
         var manifest = try runtime.sessionManifest()
         manifest.forms[1].partBytes /= 2
-        _ = try place.store.library.create("small", manifest: manifest)
-        #expect {
-            try SessionConversation(runtime: runtime, name: "small", library: place.store.library)
-        } throws: { error in
-            (error as? SessionError)?.kind == .malformed
+        var other = try runtime.sessionManifest()
+        other.forms.insert(RecordForm(parts: 1, partBytes: 1), at: 2)
+        for (name, manifest) in [("small", manifest), ("other", other)] {
+            _ = try place.store.library.create(name, manifest: manifest)
+            #expect {
+                try SessionConversation(runtime: runtime, name: name, library: place.store.library)
+            } throws: { error in
+                (error as? SessionError)?.kind == .malformed
+            }
         }
     }
 
