@@ -18,7 +18,11 @@ package struct MemoryPlan: Sendable, Equatable {
         package var encoderBytes = 0
         /// How keys and values are kept.
         package var layout: PageLayout
+        /// What ranking knows of 16 pages; 0 where nothing is ranked.
+        package var indexBlockBytes = 0
         package var scratchBytes: Int
+        /// The program itself, its libraries and a tokenizer.
+        package var programBytes = 0
         package var budgetBytes: Int
         package var budgetSource: String
         package var trainedTokens: Int
@@ -32,7 +36,9 @@ package struct MemoryPlan: Sendable, Equatable {
             activeExpertBytes: Int,
             encoderBytes: Int = 0,
             layout: PageLayout,
+            indexBlockBytes: Int = 0,
             scratchBytes: Int,
+            programBytes: Int = 0,
             budgetBytes: Int,
             budgetSource: String,
             trainedTokens: Int
@@ -45,7 +51,9 @@ package struct MemoryPlan: Sendable, Equatable {
             self.activeExpertBytes = activeExpertBytes
             self.encoderBytes = encoderBytes
             self.layout = layout
+            self.indexBlockBytes = indexBlockBytes
             self.scratchBytes = scratchBytes
+            self.programBytes = programBytes
             self.budgetBytes = budgetBytes
             self.budgetSource = budgetSource
             self.trainedTokens = trainedTokens
@@ -79,7 +87,10 @@ package struct MemoryPlan: Sendable, Equatable {
         let mappedPages = Self.pageBytes(tokens: min(request.mappedTokens, request.tokens), request.layout)
         let ownPages = pages - min(mappedPages, pages)
         let attended = request.attendedTokens.map { Self.pageBytes(tokens: $0, request.layout) } ?? 0
-        let firm = Capped(ownPages) + Capped(min(mappedPages, attended)) + Capped(request.scratchBytes)
+        let index = Self.indexBytes(tokens: request.tokens, blockBytes: request.indexBlockBytes)
+        let firm =
+            Capped(ownPages) + Capped(min(mappedPages, attended)) + Capped(index) + Capped(request.scratchBytes)
+            + Capped(request.programBytes)
         // The trunk is read for every token: without room for it every token would wait for the disk. Experts may come and
         // go, down to those of one token.
         let needed = firm + Capped(request.trunkBytes) + Capped(request.activeExpertBytes)
@@ -134,6 +145,17 @@ package struct MemoryPlan: Sendable, Equatable {
                 note: "keys and values as \(request.layout.element.rawValue)"
             )
         )
+        if request.indexBlockBytes > 0 {
+            parts.append(
+                Part(
+                    name: "index",
+                    bytes: index,
+                    residentBytes: index,
+                    mappedBytes: 0,
+                    note: "what ranking knows of the pages"
+                )
+            )
+        }
         parts.append(
             Part(
                 name: "scratch",
@@ -143,7 +165,24 @@ package struct MemoryPlan: Sendable, Equatable {
                 note: "buffers of a run"
             )
         )
+        if request.programBytes > 0 {
+            parts.append(
+                Part(
+                    name: "program",
+                    bytes: request.programBytes,
+                    residentBytes: request.programBytes,
+                    mappedBytes: 0,
+                    note: "with libraries and tokenizer"
+                )
+            )
+        }
         self.parts = parts
+    }
+
+    /// Bytes of the records that ranking keeps of `tokens` tokens: blocks of 16 pages.
+    static func indexBytes(tokens: Int, blockBytes: Int) -> Int {
+        let pages = max(0, tokens) / PageLayout.positions
+        return (Capped(pages / PageIndexBlock.pages + 1) * Capped(blockBytes)).value
     }
 
     /// Bytes of the pages that hold `tokens` tokens.

@@ -37,13 +37,19 @@ extension Runtime {
                 activeExpertBytes: expertShares.active,
                 encoderBytes: manifest.encoders.reduce(0) { $0 + $1.bytes },
                 layout: runner.layout.with((element ?? cacheElement).page),
+                indexBlockBytes: runner.recall == nil
+                    ? 0 : PageIndexBlock.layerBytes(runner.layout) * runner.layout.layerCount,
                 scratchBytes: scratchBytes(tokens: tokens),
+                programBytes: Self.programBytes,
                 budgetBytes: budget.bytes,
                 budgetSource: budget.source,
                 trainedTokens: trainedContextTokens
             )
         )
     }
+
+    /// What the program has in memory before a model is opened, its libraries and a tokenizer, about.
+    private static let programBytes = 64 << 20
 
     /// Bytes of the experts that every token uses, and of all that one token uses, by their share of the parameters.
     private var expertShares: (shared: Int, active: Int) {

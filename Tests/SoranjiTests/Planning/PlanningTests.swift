@@ -42,6 +42,18 @@ struct PlanningTests {
         }
     }
 
+    @Test func programAndIndexAreNeeded() throws {
+        var whole = request(8192, .f16, budget: 8 << 30)
+        let plain = MemoryPlan(whole).neededBytes
+        whole.programBytes = 64 << 20
+        whole.indexBlockBytes = 1000
+        // 64 pages are four blocks of 16, and one is begun.
+        #expect(MemoryPlan(whole).neededBytes == plain + (64 << 20) + 5000)
+        #expect(MemoryPlan(whole).parts.map(\.name) == ["trunk", "experts", "pages", "index", "scratch", "program"])
+        #expect(MemoryPlan.indexBytes(tokens: .max, blockBytes: .max) == .max)
+        #expect(MemoryPlan.indexBytes(tokens: -1, blockBytes: 10) == 10)
+    }
+
     /// Pages in a session's files take no memory.
     @Test func storedPagesAreMapped() throws {
         var stored = request(8192, .f16, budget: 8 << 30)
