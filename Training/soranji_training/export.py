@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from . import config as configuration
 from . import senses as sense_parts
@@ -63,7 +63,10 @@ class Writer:
     def write(self, name: str, values: dict, part: str, step: int) -> int:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous().clone() for k, v in values.items()}, path, dict(step=str(step), part=part))
+        data = save({k: v.contiguous().clone() for k, v in values.items()}, dict(part=part, step=str(step)))
+        # The library writes what is said about a file in any order; the same weights should be the same bytes.
+        data = data.replace(f'{{"step":"{step}","part":"{part}"}}'.encode(), f'{{"part":"{part}","step":"{step}"}}'.encode(), 1)
+        path.write_bytes(data)
         size = path.stat().st_size
         self.files[name] = dict(bytes=size, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
         return size
