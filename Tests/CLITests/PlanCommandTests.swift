@@ -14,7 +14,11 @@ struct PlanCommandTests {
         #expect(fits["fits"]?.boolValue == true)
         #expect(fits["tokens"]?.intValue == 4096)
         let parts = try #require(fits["parts"]?.arrayValue)
-        #expect(parts.compactMap { $0["name"]?.stringValue } == ["trunk", "experts", "pages", "index", "scratch", "program"])
+        #expect(
+            parts.compactMap { $0["name"]?.stringValue } == [
+                "trunk", "experts", "pages", "index", "scratch", "program",
+            ]
+        )
         // Every byte is accounted for.
         let needed = try #require(fits["needed_bytes"]?.intValue)
         let resident = parts.reduce(0) { $0 + ($1["resident_bytes"]?.intValue ?? 0) }
