@@ -11,13 +11,15 @@
 // Scales below this are none: what they stand for is 0 for the ranking.
 #define SMALLEST_SCALE 0x1p-100f
 
-int32_t sk_rank_stride(int32_t k_width) { return (k_width + SK_LANES - 1) / SK_LANES * SK_LANES; }
+static int32_t stride_of(int32_t k_width) { return (k_width + SK_LANES - 1) / SK_LANES * SK_LANES; }
 
 size_t sk_rank_record_bytes(int32_t k_width) {
-    return SK_RANK_HEADER + (size_t)(2 * SK_RANK_RUNS) * (size_t)sk_rank_stride(k_width);
+    return SK_RANK_HEADER + (size_t)(2 * SK_RANK_RUNS) * (size_t)stride_of(k_width);
 }
 
-size_t sk_rank_cover_bytes(int32_t k_width) { return SK_RANK_HEADER + 3 * (size_t)sk_rank_stride(k_width); }
+size_t sk_rank_block_bytes(int32_t k_width) {
+    return 2 * SK_RANK_COLUMNS * sizeof(float) + 2 * SK_RANK_COLUMNS * (size_t)k_width;
+}
 
 static float inverse_of(float scale) { return scale > SMALLEST_SCALE ? 1 / scale : 0; }
 
@@ -47,7 +49,7 @@ static void describe_column(const sk_page_layout *layout, const void *keys, int3
 }
 
 void sk_rank_describe(const sk_page_layout *layout, const void *keys, void *record) {
-    const int32_t width = layout->k_width, stride = sk_rank_stride(width);
+    const int32_t width = layout->k_width, stride = stride_of(width);
     memset(record, 0, sk_rank_record_bytes(width));
     float *scales = record, mean[SK_RANK_RUNS], spread[SK_RANK_RUNS];
     int8_t *means = (int8_t *)record + SK_RANK_HEADER;
@@ -78,95 +80,54 @@ void sk_rank_describe(const sk_page_layout *layout, const void *keys, void *reco
     }
 }
 
-// The scale of codes that are rounded outward: widened so that the largest itself does not round inward.
-static float outward_scale(float scale) { return scale * (1 + 0x1p-16f); }
-
-void sk_rank_cover(int32_t k_width, const void *records, int32_t count, void *cover) {
-    const int32_t stride = sk_rank_stride(k_width);
-    const size_t bytes = sk_rank_record_bytes(k_width);
-    memset(cover, 0, sk_rank_cover_bytes(k_width));
-    float *scales = cover;
-    int8_t *low = (int8_t *)cover + SK_RANK_HEADER, *high = low + stride;
-    uint8_t *spreads = (uint8_t *)(high + stride);
-    for (int32_t i = 0; i < count; i++) {
-        const float *others = (const float *)((const char *)records + (size_t)i * bytes);
-        for (int place = 0; place < 2; place++) {
-            scales[place] = others[place] > scales[place] ? others[place] : scales[place];
-        }
-    }
-    for (int place = 0; place < 2; place++) scales[place] = outward_scale(scales[place]);
-    const float by_mean = inverse_of(scales[0]), by_spread = inverse_of(scales[1]);
-    for (int32_t column = 0; column < k_width && count > 0; column++) {
-        float least = INFINITY, most = -INFINITY, widest = 0;
-        for (int32_t i = 0; i < count; i++) {
-            const char *record = (const char *)records + (size_t)i * bytes;
-            const float *others = (const float *)record;
-            const int8_t *codes = (const int8_t *)record + SK_RANK_HEADER + column;
-            const uint8_t *widths = (const uint8_t *)codes + SK_RANK_RUNS * stride;
-            for (int32_t run = 0; run < SK_RANK_RUNS; run++) {
-                const float mean = others[0] * (float)codes[run * stride];
-                const float spread = others[1] * (float)widths[run * stride];
-                least = mean < least ? mean : least;
-                most = mean > most ? mean : most;
-                widest = spread > widest ? spread : widest;
-            }
-        }
-        low[column] = signed_code(floorf(least * by_mean));
-        high[column] = signed_code(ceilf(most * by_mean));
-        spreads[column] = unsigned_code(ceilf(widest * by_spread));
-    }
-}
-
-static float mean_sum(const float *query, const int8_t *codes, int32_t stride) {
-    float lanes[SK_LANES] = {0};
-    for (int32_t i = 0; i < stride; i++) lanes[i % SK_LANES] = fmaf((float)codes[i], query[i], lanes[i % SK_LANES]);
-    return sk_step_sum(lanes);
-}
-
-static float spread_sum(const float *squares, const uint8_t *codes, int32_t stride) {
-    float lanes[SK_LANES] = {0};
-    for (int32_t i = 0; i < stride; i++) {
-        lanes[i % SK_LANES] = fmaf((float)(codes[i] * codes[i]), squares[i], lanes[i % SK_LANES]);
-    }
-    return sk_step_sum(lanes);
-}
-
-float sk_rank_page_scalar(const sk_rank_query *query, const void *record) {
-    const int32_t stride = query->stride;
+void sk_rank_place(int32_t k_width, const void *record, int32_t page, void *block) {
+    const float *scales = record;
+    const int32_t stride = stride_of(k_width);
     const int8_t *means = (const int8_t *)record + SK_RANK_HEADER;
     const uint8_t *spreads = (const uint8_t *)means + SK_RANK_RUNS * stride;
-    sk_rank_best best = {-INFINITY, {0}};
-    for (int32_t row = 0; row < query->rows; row++) {
-        const int64_t at = (int64_t)row * stride;
-        float scores[SK_RANK_RUNS];
-        for (int32_t run = 0; run < SK_RANK_RUNS; run++) {
-            scores[run] = sk_rank_run_score(record, mean_sum(query->queries + at, means + run * stride, stride),
-                                            spread_sum(query->squares + at, spreads + run * stride, stride));
+    float *block_scales = block;
+    int8_t *block_means = (int8_t *)(block_scales + 2 * SK_RANK_COLUMNS);
+    uint8_t *block_spreads = (uint8_t *)block_means + (size_t)k_width * SK_RANK_COLUMNS;
+    for (int32_t run = 0; run < SK_RANK_RUNS; run++) {
+        const int32_t column = run * SK_RANK_PAGES + page;
+        block_scales[column] = scales[0];
+        block_scales[SK_RANK_COLUMNS + column] = scales[1];
+        for (int32_t i = 0; i < k_width; i++) {
+            block_means[(size_t)i * SK_RANK_COLUMNS + column] = means[run * stride + i];
+            block_spreads[(size_t)i * SK_RANK_COLUMNS + column] = spreads[run * stride + i];
         }
-        sk_rank_take(&best, scores);
     }
-    return sk_rank_page_score(&best);
 }
 
-float sk_rank_bound_scalar(const sk_rank_query *query, const void *cover) {
-    const int32_t stride = query->stride;
-    const int8_t *low = (const int8_t *)cover + SK_RANK_HEADER, *high = low + stride;
-    const uint8_t *spreads = (const uint8_t *)(high + stride);
-    float bound = -INFINITY;
-    for (int32_t row = 0; row < query->rows; row++) {
-        const int64_t at = (int64_t)row * stride;
-        float lanes[SK_LANES] = {0};
-        for (int32_t i = 0; i < stride; i++) {
-            const float sum = fmaf((float)high[i], query->positive[at + i], lanes[i % SK_LANES]);
-            lanes[i % SK_LANES] = fmaf((float)low[i], query->negative[at + i], sum);
-        }
-        const float spread = spread_sum(query->squares + at, spreads, stride);
-        const float found = sk_rank_run_score(cover, sk_step_sum(lanes), spread);
-        bound = found > bound ? found : bound;
+// One row's score for one column.
+static float column_score(const sk_rank_queries *queries, int32_t row, sk_rank_parts parts, int32_t column) {
+    const float *query = queries->queries + row, *square = queries->squares + row;
+    float mean = 0, spread = 0;
+    for (int32_t i = 0; i < queries->width; i++, query += queries->stride, square += queries->stride) {
+        const int32_t code = parts.spreads[(size_t)i * SK_RANK_COLUMNS + column];
+        mean = fmaf((float)parts.means[(size_t)i * SK_RANK_COLUMNS + column], *query, mean);
+        spread = fmaf((float)(code * code), *square, spread);
     }
-    return sk_rank_page_bound(bound);
+    return fmaf(mean, parts.mean_scales[column],
+                sqrtf(spread) * (parts.spread_scales[column] * SK_RANK_DEVIATIONS));
 }
 
-float sk_rank_page(const sk_rank_query *query, const void *record) { SK_DISPATCH(sk_rank_page, query, record); }
+void sk_rank_block_scalar(const sk_rank_queries *queries, const void *block, float *scores) {
+    const sk_rank_parts parts = sk_rank_parts_of(block, queries->width);
+    for (int32_t list = 0; list < queries->lists; list++) {
+        for (int32_t page = 0; page < SK_RANK_PAGES; page++) {
+            float best = -INFINITY;
+            for (int32_t row = list * queries->rows; row < (list + 1) * queries->rows; row++) {
+                for (int32_t run = 0; run < SK_RANK_RUNS; run++) {
+                    const float score = column_score(queries, row, parts, run * SK_RANK_PAGES + page);
+                    best = score > best ? score : best;
+                }
+            }
+            scores[list * SK_RANK_PAGES + page] = best;
+        }
+    }
+}
 
-float sk_rank_bound(const sk_rank_query *query, const void *cover) { SK_DISPATCH(sk_rank_bound, query, cover); }
+void sk_rank_block(const sk_rank_queries *queries, const void *block, float *scores) {
+    SK_DISPATCH(sk_rank_block, queries, block, scores);
+}

@@ -9,6 +9,7 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #define SK_NAME(x) x##_avx2
+#define SK_REGISTER 8
 #include "rank_lanes.h"
 
 #pragma clang attribute pop

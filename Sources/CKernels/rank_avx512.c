@@ -10,6 +10,7 @@
                              apply_to = function)
 
 #define SK_NAME(x) x##_avx512
+#define SK_REGISTER 16
 #include "rank_lanes.h"
 
 #pragma clang attribute pop

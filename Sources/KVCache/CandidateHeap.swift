@@ -1,4 +1,4 @@
-/// A page, or a block of them, and its score.
+/// A page and its score.
 struct Candidate: BitwiseCopyable {
     var score: Float
     var page: Int32
@@ -9,53 +9,51 @@ struct Candidate: BitwiseCopyable {
     }
 }
 
-/// A binary heap in memory that someone else owns.
+/// The best of what was offered, in memory that someone else owns: a binary heap with the worst on top.
 struct CandidateHeap {
     private let memory: UnsafeMutablePointer<Candidate>
-    private(set) var count = 0
-    private let isBetter: (Candidate, Candidate) -> Bool
+    private let limit: Int
+    private(set) var count: Int
 
-    init(_ memory: UnsafeMutablePointer<Candidate>, isBetter: @escaping (Candidate, Candidate) -> Bool) {
+    /// - Parameters:
+    ///   - memory: room for `limit` candidates, the first `count` of which are a heap already.
+    ///   - limit: how many are kept, at least one.
+    init(_ memory: UnsafeMutablePointer<Candidate>, limit: Int, count: Int = 0) {
         self.memory = memory
-        self.isBetter = isBetter
+        self.limit = limit
+        self.count = count
     }
 
-    var top: Candidate? { count > 0 ? memory[0] : nil }
+    var worst: Candidate? { count > 0 ? memory[0] : nil }
+    var isFull: Bool { count == limit }
 
-    mutating func append(_ candidate: Candidate) {
+    /// Takes a candidate in while there is room, or instead of the worst when it is better than that.
+    mutating func offer(_ candidate: Candidate) {
+        if count < limit {
+            append(candidate)
+        } else if candidate.isBefore(memory[0]) {
+            sink(candidate)
+        }
+    }
+
+    private mutating func append(_ candidate: Candidate) {
         var place = count
         count += 1
-        while place > 0, isBetter(candidate, memory[(place - 1) / 2]) {
+        while place > 0, memory[(place - 1) / 2].isBefore(candidate) {
             memory[place] = memory[(place - 1) / 2]
             place = (place - 1) / 2
         }
         memory[place] = candidate
     }
 
-    /// Takes a candidate in while there are fewer than `limit`, or instead of the top when it is better than that; the
-    /// worst is on top.
-    mutating func offer(_ candidate: Candidate, limit: Int) {
-        if count < limit {
-            append(candidate)
-        } else if let worst = top, candidate.isBefore(worst) {
-            replaceTop(candidate)
-        }
-    }
-
-    mutating func removeTop() {
-        count -= 1
-        if count > 0 { sink(memory[count]) }
-    }
-
-    mutating func replaceTop(_ candidate: Candidate) { sink(candidate) }
-
-    private mutating func sink(_ candidate: Candidate) {
+    /// Puts a candidate in the place of the worst.
+    private func sink(_ candidate: Candidate) {
         var place = 0
         while true {
             var child = 2 * place + 1
             guard child < count else { break }
-            if child + 1 < count, isBetter(memory[child + 1], memory[child]) { child += 1 }
-            guard isBetter(memory[child], candidate) else { break }
+            if child + 1 < count, memory[child].isBefore(memory[child + 1]) { child += 1 }
+            guard candidate.isBefore(memory[child]) else { break }
             memory[place] = memory[child]
             place = child
         }

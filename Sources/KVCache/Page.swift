@@ -81,8 +81,11 @@ package final class Page: @unchecked Sendable {
     /// Whether the page's memory ends with its records for ranking: files keep those elsewhere.
     var holdsIndexRecords: Bool { isSealed && !record.isReadOnly }
 
-    /// Records for ranking of a sealed page that holds them, `[layers][heads]`.
-    var indexRecords: UnsafeMutableRawPointer { UnsafeMutableRawPointer(storage + layout.pageBytes) }
+    /// A record for ranking of a sealed page that holds them, `[layers][heads]`.
+    func indexRecord(layer: Int, head: Int) -> UnsafeMutableRawPointer {
+        let number = layer * layout.kvHeadCount + head
+        return UnsafeMutableRawPointer(storage + layout.pageBytes + number * layout.indexRecordBytes)
+    }
 
     package var isSealed: Bool { layout.element.isSealed }
     package var isFull: Bool { tokens.count == PageLayout.positions }

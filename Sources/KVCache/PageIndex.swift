@@ -1,16 +1,15 @@
 import CKernels
 import Tensor
 
-/// What ranking knows of up to 16 pages, without their keys: for each layer and KV head a cover and 16 records, one
-/// after the other, see `sk_rank.h`. A search reads the covers of a context and opens only blocks that can hold a page
-/// that is wanted.
+/// What ranking knows of up to 16 pages, without their keys: for each layer and KV head their records in columns, see
+/// `sk_rank.h`.
 ///
 /// Blocks are shared by forks like pages; ``PageTable`` copies one that someone else holds before it writes to it.
 package final class PageIndexBlock: @unchecked Sendable {
     /// Pages per block.
     package static let pages = 16
     /// What the bytes mean: stored blocks of another form are of no use.
-    package static let form = 1
+    package static let form = 2
 
     private let shape: Shape
     /// Where the bytes lie.
@@ -20,17 +19,15 @@ package final class PageIndexBlock: @unchecked Sendable {
     struct Shape: Sendable {
         let kvHeadCount: Int
         let layerCount: Int
-        let recordBytes: Int
-        let coverBytes: Int
+        /// Bytes of one layer's KV head.
+        let headBytes: Int
 
         init(_ layout: PageLayout) {
             kvHeadCount = layout.kvHeadCount
             layerCount = layout.layerCount
-            recordBytes = layout.indexRecordBytes
-            coverBytes = Int(sk_rank_cover_bytes(Int32(layout.keyWidth)))
+            headBytes = Int(sk_rank_block_bytes(Int32(layout.keyWidth)))
         }
 
-        var headBytes: Int { coverBytes + PageIndexBlock.pages * recordBytes }
         var layerBytes: Int { headBytes * kvHeadCount }
         var byteCount: Int { layerBytes * layerCount }
     }
@@ -58,13 +55,25 @@ package final class PageIndexBlock: @unchecked Sendable {
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage.bytes, count: shape.byteCount) }
     var isReadOnly: Bool { storage.isReadOnly }
 
-    /// The cover of a layer and KV head; its records follow it.
-    func cover(layer: Int, head: Int) -> UnsafeMutableRawPointer {
+    /// The columns of a layer and KV head.
+    func columns(layer: Int, head: Int) -> UnsafeMutableRawPointer {
         UnsafeMutableRawPointer(storage.bytes + (layer * shape.kvHeadCount + head) * shape.headBytes)
     }
 
-    func record(layer: Int, head: Int, page: Int) -> UnsafeMutableRawPointer {
-        cover(layer: layer, head: head) + shape.coverBytes + page * shape.recordBytes
+    /// Describes a full page's KV head. Several pages of a block may be described at once.
+    ///
+    /// - Parameter number: the page's place in the block.
+    func describe(_ page: Page, layer: Int, head: Int, page number: Int) {
+        let width = Int32(page.layout.keyWidth)
+        let columns = columns(layer: layer, head: head)
+        guard !page.holdsIndexRecords else {
+            return sk_rank_place(width, page.indexRecord(layer: layer, head: head), Int32(number), columns)
+        }
+        withUnsafeTemporaryAllocation(byteCount: page.layout.indexRecordBytes, alignment: 16) { record in
+            var kernelLayout = page.layout.kernelLayout
+            sk_rank_describe(&kernelLayout, page.keys(layer: layer, head: head), record.baseAddress)
+            sk_rank_place(width, record.baseAddress, Int32(number), columns)
+        }
     }
 }
 

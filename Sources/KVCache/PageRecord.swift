@@ -54,19 +54,8 @@ struct IntactWork: ParallelWork {
 }
 
 extension PageTable {
-    /// Checks a layer's part of the pages `range`, those that were not read yet by several threads.
-    package func checkIntact(layer: Int, pages range: Range<Int>, pool: ThreadPool) throws(PageDamage) {
-        var unread: [Int] = []
-        for index in range where !pages[index].record.isKnownIntact(layer: layer) { unread.append(index) }
-        guard !unread.isEmpty else { return }
-        pool.run(tasks: unread.count, IntactWork(pages: pages, indices: unread, layer: layer))
-        for index in unread where !pages[index].record.isIntact(layer: layer) {
-            throw PageDamage(page: index, layer: layer)
-        }
-    }
-
-    /// Checks a layer's part of some pages.
-    func checkIntact(layer: Int, pages indices: [Int], pool: ThreadPool) throws(PageDamage) {
+    /// Checks a layer's part of some pages, those that were not read yet by several threads.
+    package func checkIntact(layer: Int, pages indices: some Sequence<Int>, pool: ThreadPool) throws(PageDamage) {
         let unread = indices.filter { !pages[$0].record.isKnownIntact(layer: layer) }
         guard !unread.isEmpty else { return }
         pool.run(tasks: unread.count, IntactWork(pages: pages, indices: unread, layer: layer))

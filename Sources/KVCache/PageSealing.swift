@@ -66,8 +66,6 @@ extension PageTable {
             firstInBlock: first % PageIndexBlock.pages
         )
         pool.run(tasks: PageSealing.groupPages * layout.layerCount, work)
-        guard let block else { return }
-        pool.run(tasks: layout.layerCount, CoverWork(layout: layout, block: block, work.endInBlock))
     }
 
     /// Checks the stored pages of the group that holds `position`, so that what they are sealed or described as is what was
@@ -102,21 +100,14 @@ private struct SealWork: ParallelWork {
     let block: PageIndexBlock?
     let firstInBlock: Int
 
-    var endInBlock: Int { firstInBlock + PageSealing.groupPages }
-
     func perform(task: Int, worker: Int) {
         let page = task % PageSealing.groupPages
         let layer = task / PageSealing.groupPages
         for head in 0..<layout.kvHeadCount {
             if let sealed {
                 seal(page, layer: layer, head: head, sealed)
-            } else if let block {
-                var kernelLayout = layout.kernelLayout
-                sk_rank_describe(
-                    &kernelLayout,
-                    pages[page].keys(layer: layer, head: head),
-                    block.record(layer: layer, head: head, page: firstInBlock + page)
-                )
+            } else {
+                block?.describe(pages[page], layer: layer, head: head, page: firstInBlock + page)
             }
         }
     }
@@ -134,34 +125,8 @@ private struct SealWork: ParallelWork {
             keys,
             target.values(layer: layer, head: head)
         )
-        let bytes = sealed.indexRecordBytes
-        let record = target.indexRecords + (layer * layout.kvHeadCount + head) * bytes
-        sk_rank_describe(&sealedLayout, keys, record)
-        block?.record(layer: layer, head: head, page: firstInBlock + page).copyMemory(from: record, byteCount: bytes)
-    }
-}
-
-/// Covers a block's records, a layer per task.
-private struct CoverWork: ParallelWork {
-    let layout: PageLayout
-    let block: PageIndexBlock
-    let count: Int
-
-    init(layout: PageLayout, block: PageIndexBlock, _ count: Int) {
-        self.layout = layout
-        self.block = block
-        self.count = count
-    }
-
-    func perform(task: Int, worker: Int) {
-        for head in 0..<layout.kvHeadCount {
-            sk_rank_cover(
-                Int32(layout.keyWidth),
-                block.record(layer: task, head: head, page: 0),
-                Int32(count),
-                block.cover(layer: task, head: head)
-            )
-        }
+        sk_rank_describe(&sealedLayout, keys, target.indexRecord(layer: layer, head: head))
+        block?.describe(target, layer: layer, head: head, page: firstInBlock + page)
     }
 }
 
@@ -198,11 +163,6 @@ extension PageTable {
                 for layer in 0..<layers { work.perform(task: layer, worker: 0) }
             }
         }
-        for number in first / PageIndexBlock.pages..<blocks.count {
-            let described = min(PageIndexBlock.pages, completedPages - number * PageIndexBlock.pages)
-            let cover = CoverWork(layout: layout, block: blocks[number], described)
-            for layer in 0..<layers { cover.perform(task: layer, worker: 0) }
-        }
     }
 }
 
@@ -215,17 +175,7 @@ private struct DescribeWork: ParallelWork {
 
     func perform(task layer: Int, worker: Int) {
         for head in 0..<layout.kvHeadCount {
-            let record = block.record(layer: layer, head: head, page: number)
-            if page.holdsIndexRecords {
-                let bytes = layout.indexRecordBytes
-                record.copyMemory(
-                    from: page.indexRecords + (layer * layout.kvHeadCount + head) * bytes,
-                    byteCount: bytes
-                )
-            } else {
-                var kernelLayout = page.layout.kernelLayout
-                sk_rank_describe(&kernelLayout, page.keys(layer: layer, head: head), record)
-            }
+            block.describe(page, layer: layer, head: head, page: number)
         }
     }
 }

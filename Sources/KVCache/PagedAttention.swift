@@ -193,11 +193,14 @@ package final class PagedAttention {
         return selection.settings.firstLocalPage(position: last) > 0 ? selection : nil
     }
 
-    /// Begins a question, so that its tokens vote for the pages that its answer chooses from; nil ends the last one.
-    /// Nothing happens where everything is seen.
-    package func ask(_ positions: Range<Int>?, _ lock: QuestionLock) throws(AllocationError) {
-        try selection?.ask(positions, lock)
+    /// Begins a question, so that its tokens vote for the pages that its answer chooses from. Nothing happens where
+    /// everything is seen.
+    package func beginQuestion(_ positions: Range<Int>, _ lock: QuestionLock) throws(AllocationError) {
+        try selection?.beginQuestion(positions, lock)
     }
+
+    /// All tokens choose freely again.
+    package func endQuestion() { selection?.endQuestion() }
 
     /// What recall did since it was last set to nothing.
     package var recallStatistics: RecallStatistics {
@@ -254,10 +257,9 @@ package final class PagedAttention {
             recall.rank(request, table: table, pool: pool)
         }
         if readsStoredPages {
-            let far = recall?.listedPages(request, before: firstPage) ?? []
-            residency?.use(layer: request.layer, far: far, window: firstPage..<pageCount, of: table.pages)
-            try table.checkIntact(layer: request.layer, pages: firstPage..<pageCount, pool: pool)
-            try table.checkIntact(layer: request.layer, pages: far, pool: pool)
+            let read = (recall?.listedPages(request, before: firstPage) ?? []) + Array(firstPage..<pageCount)
+            residency?.use(layer: request.layer, read, of: table.pages)
+            try table.checkIntact(layer: request.layer, pages: read, pool: pool)
         }
         let farGroups = recall?.settings.listGroups ?? 0
         let firstGroup = recall == nil ? 0 : firstPage / Self.groupPages
@@ -314,7 +316,7 @@ struct KeyTable: BitwiseCopyable {
 
 extension PagedAttention {
     /// Groups of pages, those of lists among them, that one chunk can attend to.
-    private static func maximumGroups(_ pages: Int, _ recall: RecallSettings?) -> Int {
+    package static func maximumGroups(_ pages: Int, _ recall: RecallSettings?) -> Int {
         let whole = (pages + groupPages - 1) / groupPages + 1
         guard let recall else { return whole }
         // A window, a chunk of a group, and what rounding adds on both sides.

@@ -1,12 +1,10 @@
 import Tensor
 
-/// How tokens after a question choose pages beyond their window.
+/// How tokens after a question choose pages beyond their window, where they do not choose as all others do.
 ///
 /// Words of an answer are poor queries: what matters was named by the question. KTransformers saw retrieval of keys and
 /// values rise from 15.4 to 24.2 when the question's own attention chose what later tokens may choose from.
-package enum QuestionLock: String, Sendable, CaseIterable {
-    /// As all other tokens do.
-    case free
+package enum QuestionLock: Sendable, CaseIterable {
     /// From the pages that the question's tokens voted for, and those that left the window since.
     case lock
     /// Half of the list is what the question's tokens voted for most, the other half is chosen freely.
@@ -57,11 +55,34 @@ final class QuestionVotes {
         }
     }
 
-    /// The pages with most votes, up to twice as many as a list has places; chosen when it is first asked for.
+    /// Chooses the candidates of some heads, once the question has ended: before several threads ask for them.
+    ///
+    /// - Parameter position: where the next chunk begins.
+    func choose(before position: Int, heads: Range<Int>) {
+        guard position >= positions.upperBound else { return }
+        for head in heads where counts.pointer[head] < 0 {
+            counts.pointer[head] = Int32(choose(head, into: chosen.pointer + head * 2 * listPages))
+        }
+    }
+
+    /// The pages with most votes, up to twice as many as a list has places; none before they were chosen.
     func candidates(head: Int) -> UnsafeBufferPointer<Int32> {
-        let first = chosen.pointer + head * 2 * listPages
-        if counts.pointer[head] < 0 { counts.pointer[head] = Int32(choose(head, into: first)) }
-        return UnsafeBufferPointer(start: first, count: Int(counts.pointer[head]))
+        UnsafeBufferPointer(start: chosen.pointer + head * 2 * listPages, count: Int(max(0, counts.pointer[head])))
+    }
+
+    /// The pages that a list of an answer may be chosen from; nil for all.
+    func locked(head: Int, position: Int) -> LockedPages? {
+        guard lock == .lock, position >= positions.upperBound else { return nil }
+        let candidates = candidates(head: head)
+        // A question that ended before anything was beyond its window says nothing.
+        return candidates.isEmpty ? nil : LockedPages(candidates: candidates, endPage: endPage)
+    }
+
+    /// The pages that a list of an answer has in any case; nil for none.
+    func fixed(head: Int, position: Int) -> Slice<UnsafeBufferPointer<Int32>>? {
+        guard lock == .hybrid, position >= positions.upperBound else { return nil }
+        let candidates = candidates(head: head)
+        return candidates.isEmpty ? nil : candidates.prefix(listPages / 2)
     }
 
     private func choose(_ head: Int, into first: UnsafeMutablePointer<Int32>) -> Int {
@@ -82,4 +103,12 @@ final class QuestionVotes {
         }
         return count
     }
+}
+
+/// What the question's tokens voted for, and all that was in its window.
+struct LockedPages {
+    let candidates: UnsafeBufferPointer<Int32>
+    let endPage: Int
+
+    func contains(_ page: Int) -> Bool { page >= endPage || candidates.contains(Int32(page)) }
 }

@@ -28,14 +28,9 @@ final class RankingLists: @unchecked Sendable {
         clear()
     }
 
-    init(copying other: RankingLists) throws(AllocationError) {
-        layerCount = other.layerCount
-        headCount = other.headCount
-        capacity = other.capacity
-        step = other.step
-        blocks = try AlignedBuffer(count: layerCount)
-        counts = try AlignedBuffer(count: layerCount * headCount)
-        pages = try AlignedBuffer(count: layerCount * headCount * capacity)
+    convenience init(copying other: RankingLists, layout: PageLayout, settings: RecallSettings) throws(AllocationError)
+    {
+        try self.init(layout: layout, settings: settings)
         blocks.pointer.update(from: other.blocks.pointer, count: layerCount)
         counts.pointer.update(from: other.counts.pointer, count: counts.count)
         pages.pointer.update(from: other.pages.pointer, count: pages.count)
@@ -140,7 +135,7 @@ extension PageTable {
         if lists == nil {
             lists = try RankingLists(layout: layout, settings: recall)
         } else if !isKnownUniquelyReferenced(&lists), let shared = lists {
-            lists = try RankingLists(copying: shared)
+            lists = try RankingLists(copying: shared, layout: layout, settings: recall)
         }
         if listedCount != count { lists?.clear() }
     }

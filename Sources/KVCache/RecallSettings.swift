@@ -14,7 +14,7 @@ package struct RecallSettings: Sendable, Equatable {
     /// Pages that ranking adds.
     package var retrievedPages: Int
     /// Tokens, on a grid, that share the ranking of the first of them. A divisor of 128.
-    package var rankingStep = 4
+    package var rankingStep = 8
     /// Turns the keys of far pages by their true distance: what exact attention does, for comparison.
     package var turnsFarKeys = false
 
@@ -27,14 +27,14 @@ package struct RecallSettings: Sendable, Equatable {
     /// The shortest window: what is older must be in groups that are sealed already.
     package static let leastLocalPositions = PageSealing.groupPositions + PageLayout.positions
 
-    /// A quarter of the trained length for the window and a quarter for what is found: twice as fast as half and three
-    /// eighths, and hardly worse (`Docs/long-context.md`). Nil where a model was trained on too little for that.
+    /// An eighth of the trained length for the window and a quarter for what is found, 4,096 positions each at most:
+    /// more is slower and hardly better (`Docs/long-context.md`). Nil where a model was trained on too little for that.
     ///
     /// - Parameter firstPosition: nil for the first one that exact attention was not trained for.
     package static func fitting(trainedPositions: Int, firstPosition: Int? = nil) -> RecallSettings? {
-        let quarter = min(trainedPositions / 4, 4096)
-        let window = max(quarter, leastLocalPositions) / PageLayout.positions * PageLayout.positions
-        let retrieved = quarter / PageLayout.positions
+        let eighth = max(min(trainedPositions / 8, 4096), leastLocalPositions)
+        let window = eighth / PageLayout.positions * PageLayout.positions
+        let retrieved = min(trainedPositions / 4, 4096) / PageLayout.positions
         guard window + (retrieved + 1) * PageLayout.positions <= trainedPositions else { return nil }
         return RecallSettings(
             firstPosition: firstPosition ?? trainedPositions / PageSealing.groupPositions * PageSealing.groupPositions,
@@ -69,8 +69,6 @@ package struct RecallStatistics: Sendable, Equatable, BitwiseCopyable {
     package var listedPages = 0
     /// Pages that could have been.
     package var candidatePages = 0
-    /// Pages whose records were read.
-    package var rankedPages = 0
 
     package init() {}
 
@@ -79,7 +77,6 @@ package struct RecallStatistics: Sendable, Equatable, BitwiseCopyable {
         sum.lists += b.lists
         sum.listedPages += b.listedPages
         sum.candidatePages += b.candidatePages
-        sum.rankedPages += b.rankedPages
         return sum
     }
 }

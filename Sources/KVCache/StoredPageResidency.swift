@@ -11,10 +11,16 @@ final class StoredPageResidency {
     /// Slots `[layers][pages]`.
     private var list: ResidencyList
     /// Which page each place of the context holds: contexts take turns.
-    private var owners: [UInt64]
+    private var owners: [Owner]
     private let layerCount: Int
     private var step: UInt64 = 0
     private(set) var traffic = Traffic()
+
+    /// Records are held until another context takes their place: a file's memory outlives its pages.
+    private struct Owner {
+        var identity: UInt64 = 0
+        var record: (any PageRecord)?
+    }
 
     /// What came and went.
     struct Traffic: Equatable {
@@ -28,52 +34,46 @@ final class StoredPageResidency {
         self.layerCount = layerCount
         self.maximumPages = maximumPages
         list = ResidencyList(slotCount: layerCount * maximumPages)
-        owners = Array(repeating: 0, count: maximumPages)
+        owners = Array(repeating: Owner(), count: maximumPages)
     }
 
     var residentBytes: Int { list.residentBytes }
 
     /// Notes which pages a context has; once per chunk.
     func prepare(_ pages: some Sequence<Page>) {
-        for (index, page) in pages.enumerated() where owners[index] != page.identity {
-            if owners[index] != 0 {
-                for layer in 0..<layerCount { list.remove(layer * maximumPages + index) }
+        for (index, page) in pages.enumerated() where owners[index].identity != page.identity {
+            for layer in 0..<layerCount {
+                let slot = layer * maximumPages + index
+                guard list.isResident(slot) else { continue }
+                list.remove(slot)
+                owners[index].record?.release(layer: layer)
             }
-            owners[index] = page.identity
+            owners[index] = Owner(identity: page.identity, record: page.record.isReadOnly ? page.record : nil)
         }
     }
 
     /// Brings in what a layer reads for a chunk, and lets go of what was not read for longest.
     ///
-    /// - Parameters:
-    ///   - far: pages before the window, each once.
-    ///   - pages: those of the context.
-    func use(layer: Int, far: [Int], window: Range<Int>, of pages: [Page]) {
+    /// - Parameter indices: what is read of `pages`, each once.
+    func use(layer: Int, _ indices: [Int], of pages: [Page]) {
         step += 1
-        var layerBytes = 0
-        for index in far { layerBytes += pages[index].record.isReadOnly ? pages[index].layout.layerBytes : 0 }
-        for index in window { layerBytes += pages[index].record.isReadOnly ? pages[index].layout.layerBytes : 0 }
+        let stored = indices.lazy.filter { pages[$0].record.isReadOnly }
+        let layerBytes = stored.reduce(0) { $0 + pages[$1].layout.layerBytes }
         // Once through all layers: does that leave anything of this one?
         let use: ResidencyList.Use = layerBytes * layerCount > limitBytes ? .scan : .recent
-        for index in far { bring(index, layer, pages[index], use) }
-        for index in window { bring(index, layer, pages[index], use) }
-        while let victim = list.evict(beyond: limitBytes, step: step) {
-            let index = victim % maximumPages
-            guard index < pages.count else { continue }
-            pages[index].record.release(layer: victim / maximumPages)
-            traffic.releasedParts += 1
+        for index in stored {
+            let page = pages[index]
+            if list.use(layer * maximumPages + index, bytes: page.layout.layerBytes, step: step, use) {
+                traffic.hits += 1
+            } else {
+                traffic.misses += 1
+                // A part that was never read is read when it is checked.
+                if page.record.isKnownIntact(layer: layer) { page.record.prefetch(layer: layer) }
+            }
         }
-    }
-
-    private func bring(_ index: Int, _ layer: Int, _ page: Page, _ use: ResidencyList.Use) {
-        guard page.record.isReadOnly else { return }
-        let slot = layer * maximumPages + index
-        if list.use(slot, bytes: page.layout.layerBytes, step: step, use) {
-            traffic.hits += 1
-        } else {
-            traffic.misses += 1
-            // A part that was never read is read when it is checked.
-            if page.record.isKnownIntact(layer: layer) { page.record.prefetch(layer: layer) }
+        while let victim = list.evict(beyond: limitBytes, step: step) {
+            owners[victim % maximumPages].record?.release(layer: victim / maximumPages)
+            traffic.releasedParts += 1
         }
     }
 }

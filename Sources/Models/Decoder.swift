@@ -199,12 +199,15 @@ package final class DecoderRunner {
     /// How many bytes of stored pages may be in memory from now on; nil leaves that to the system.
     package func limitStoredPages(toBytes bytes: Int?) { attention.limitStoredPages(toBytes: bytes) }
 
-    /// Begins a question: see ``QuestionLock``. Nil ends the last one.
+    /// Begins a question: see ``QuestionLock``.
     ///
     /// - Parameter positions: its tokens, none of which was computed yet, and the last of which ends a chunk.
-    package func ask(_ positions: Range<Int>?, _ lock: QuestionLock) throws(AllocationError) {
-        try attention.ask(positions, lock)
+    package func beginQuestion(_ positions: Range<Int>, _ lock: QuestionLock) throws(AllocationError) {
+        try attention.beginQuestion(positions, lock)
     }
+
+    /// Ends the last question, if there was one.
+    package func endQuestion() { attention.endQuestion() }
 
     /// What recall did since it was last set to nothing.
     package var recallStatistics: RecallStatistics {

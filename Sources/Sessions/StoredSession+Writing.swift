@@ -179,9 +179,10 @@ extension StoredSession {
             entry.filled = min(entry.filled, stream.count - entry.page * PageLayout.positions)
             return entry
         }
-        // Blocks that describe other pages too are of no use here.
+        // Blocks that describe other pages too are of no use here, nor are those of another form.
         let blocks = other.indexBlocks.filter {
             $0.page * PageIndexBlock.pages + $0.filled <= count && $0.form < manifest.forms.count
+                && manifest.forms[$0.form] == other.manifest.forms[$0.form]
         }.map(adopted)
         let lists = count == other.pages.count ? other.lists : nil
         try commit(entries + [.pages(pages, lists: lists)] + (blocks.isEmpty ? [] : [.index(blocks)]))

@@ -20,12 +20,21 @@ public struct AttentionOptions: Sendable, Equatable {
         case lock
         /// Half are those that the question's tokens chose most, half are chosen freely.
         case hybrid
+
+        /// The same as the cache knows it; nil where nothing is locked.
+        var cacheLock: KVCache.QuestionLock? {
+            switch self {
+            case .free: nil
+            case .lock: .lock
+            case .hybrid: .hybrid
+            }
+        }
     }
 
     public var mode = Mode.auto
-    /// Tokens of the window; nil: a quarter of the trained length.
+    /// Tokens of the window; nil: an eighth of the trained length, 4,096 at most.
     public var windowTokens: Int?
-    /// Pages of 128 tokens that are found beyond it; nil: as many as a quarter of the trained length.
+    /// Pages of 128 tokens that are found beyond it; nil: a quarter of the trained length, 4,096 tokens at most.
     public var pages: Int?
     /// What a question's tokens mean for the pages that its answer sees.
     public var questionLock = QuestionLock.free
@@ -58,9 +67,9 @@ public struct AttentionOptions: Sendable, Equatable {
             settings.retrievedPages = pages
         }
         if let rankingStep {
-            // Divisors of a page that keep lists fitting.
-            guard [1, 2, 4].contains(rankingStep) else {
-                throw .recallOutOfRange("tokens that share a ranking", rankingStep, 1...4)
+            // Longer ones forget too much of what the tokens of an answer look for.
+            guard [1, 2, 4, 8, 16, 32].contains(rankingStep) else {
+                throw .recallOutOfRange("tokens that share a ranking", rankingStep, 1...32)
             }
             settings.rankingStep = rankingStep
         }
@@ -82,8 +91,6 @@ public struct ContextFigures: Sendable, Equatable {
     /// Pages per list, and how many there were to choose from, on average.
     public var pagesPerList = 0.0
     public var candidatesPerList = 0.0
-    /// Pages per list whose records were read.
-    public var rankedPerList = 0.0
 }
 
 extension Runtime {
@@ -102,7 +109,6 @@ extension Runtime {
         let lists = Double(max(1, statistics.lists))
         figures.pagesPerList = Double(statistics.listedPages) / lists
         figures.candidatesPerList = Double(statistics.candidatePages) / lists
-        figures.rankedPerList = Double(statistics.rankedPages) / lists
         return figures
     }
 
@@ -111,12 +117,12 @@ extension Runtime {
     ///
     /// - Parameter question: positions of the last tokens of the prompt that comes; nil for none.
     func beginQuestion(_ question: Range<Int>?, _ table: inout PageTable) throws {
-        guard let question, recallsLongContexts, attention.questionLock != .free else {
-            try runner.ask(nil, .free)
-            return
-        }
-        if table.count > question.lowerBound { table.truncate(to: question.lowerBound) }
-        try runner.ask(question, attention.questionLock == .lock ? .lock : .hybrid)
+        runner.endQuestion()
+        guard let question, let recall = runner.recall, let lock = attention.questionLock.cacheLock else { return }
+        // Tokens share a list with the first of their block: that of the question's first token votes, too.
+        let first = question.lowerBound / recall.rankingStep * recall.rankingStep
+        if table.count > first { table.truncate(to: first) }
+        try runner.beginQuestion(first..<question.upperBound, lock)
     }
 
     func resetRecallStatistics() { runner.recallStatistics = RecallStatistics() }

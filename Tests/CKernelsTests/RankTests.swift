@@ -5,44 +5,55 @@ import Testing
 @Suite struct RankTests {
     static let widths: [Int32] = [1, 7, 16, 20, 64, 100]
 
-    /// Queries as ranking wants them.
-    private final class Query {
+    /// Queries as ranking wants them: `rows` for each list.
+    private final class Queries {
         let rows: [[Float]]
         private let memory: AlignedFloats
-        var kernel: sk_rank_query
+        private var kernel: sk_rank_queries
 
-        init(_ rows: [[Float]]) {
+        init(_ rows: [[Float]], lists: Int = 1) {
             self.rows = rows
-            let stride = Int(sk_rank_stride(Int32(rows[0].count)))
-            memory = AlignedFloats(4 * rows.count * stride)
-            let part = rows.count * stride
+            let width = rows[0].count
+            // Room for a row that does not count.
+            let stride = rows.count + 1
+            memory = AlignedFloats(2 * stride * width)
             for (row, values) in rows.enumerated() {
                 for (column, value) in values.enumerated() {
-                    let place = row * stride + column
-                    memory.base[place] = value
-                    memory.base[part + place] = value * value
-                    memory.base[2 * part + place] = max(value, 0)
-                    memory.base[3 * part + place] = min(value, 0)
+                    memory.base[column * stride + row] = value
+                    memory.base[(width + column) * stride + row] = value * value
                 }
             }
-            kernel = sk_rank_query(
+            kernel = sk_rank_queries(
                 queries: memory.base,
-                squares: memory.base + part,
-                positive: memory.base + 2 * part,
-                negative: memory.base + 3 * part,
-                rows: Int32(rows.count),
+                squares: memory.base + stride * width,
+                lists: Int32(lists),
+                rows: Int32(rows.count / lists),
+                width: Int32(width),
                 stride: Int32(stride)
             )
         }
+
+        /// Of 16 pages for each list; both levels agree to the bit.
+        func scores(_ block: AlignedFloats) -> [Float] {
+            var found = [Float](repeating: 0, count: 16 * Int(kernel.lists))
+            var scalar = found
+            withExtendedLifetime(block) {
+                sk_rank_block(&kernel, block.raw, &found)
+                sk_rank_block_scalar(&kernel, block.raw, &scalar)
+            }
+            #expect(found.map(\.bitPattern) == scalar.map(\.bitPattern))
+            return found
+        }
     }
 
-    private func records(_ head: PagedHead) -> AlignedFloats {
-        let bytes = sk_rank_record_bytes(head.layout.k_width)
-        let memory = AlignedFloats(bytes * head.keyPages.count / 4)
+    /// A block of a head's pages, from page `first` of the block on.
+    private func block(_ head: PagedHead, first: Int = 0) -> AlignedFloats {
+        let width = head.layout.k_width
+        let memory = AlignedFloats(Int(sk_rank_block_bytes(width)) / 4)
+        let record = AlignedFloats(Int(sk_rank_record_bytes(width)) / 4)
         for page in head.keyPages.indices {
-            withUnsafePointer(to: head.layout) {
-                sk_rank_describe($0, head.keyPages[page].raw, memory.raw + page * bytes)
-            }
+            withUnsafePointer(to: head.layout) { sk_rank_describe($0, head.keyPages[page].raw, record.raw) }
+            sk_rank_place(width, record.raw, Int32(first + page), memory.raw)
         }
         return memory
     }
@@ -64,8 +75,7 @@ import Testing
                 return product + 2.5 * square.squareRoot()
             }
         }
-        let best = scores.max { ($0.max() ?? 0) < ($1.max() ?? 0) } ?? []
-        return log(best.reduce(0) { $0 + exp($1) })
+        return scores.joined().max() ?? 0
     }
 
     @Test(arguments: widths) func scoresFollowTheDefinitionAndLevelsAgree(width: Int32) {
@@ -73,22 +83,22 @@ import Testing
             var numbers = SeededNumbers(UInt64(width))
             let open = PagedHead(sk_page_layout(k: width, v: 4, half: half), positions: 512, numbers: &numbers)
             for head in [open, PagedHead(sealing: open, as: SK_PAGE_Q8)] {
-                let memory = records(head)
-                let bytes = sk_rank_record_bytes(width)
-                let cover = AlignedFloats(Int(sk_rank_cover_bytes(width)) / 4)
-                sk_rank_cover(width, memory.raw, 4, cover.raw)
-                for rows in [1, 2, 3, 4, 5, 9] {
-                    let query = Query((0..<rows).map { _ in numbers.floats(Int(width), in: -3...3) })
-                    let bound = sk_rank_bound(&query.kernel, cover.raw)
-                    #expect(bound.bitPattern == sk_rank_bound_scalar(&query.kernel, cover.raw).bitPattern)
-                    for page in 0..<4 {
-                        let record = memory.raw + page * bytes
-                        let found = sk_rank_page(&query.kernel, record)
-                        #expect(found.bitPattern == sk_rank_page_scalar(&query.kernel, record).bitPattern)
-                        #expect(found <= bound)
-                        // Codes are rounded: means by half a step of 127, spreads up by a step of 255.
-                        let expected = score(head, page: page, query.rows)
-                        #expect(abs(Double(found) - expected) < 0.02 * Double(width) + 0.05)
+                let memory = block(head, first: 5)
+                for (lists, rows) in [(1, 1), (1, 2), (1, 3), (1, 5), (1, 9), (2, 3), (8, 3), (3, 4), (5, 1), (7, 2)] {
+                    let queries = Queries(
+                        (0..<lists * rows).map { _ in numbers.floats(Int(width), in: -3...3) },
+                        lists: lists
+                    )
+                    let found = queries.scores(memory)
+                    for list in 0..<lists {
+                        for page in 0..<4 {
+                            // Codes are rounded: means by half a step of 127, spreads up by a step of 255.
+                            let own = Array(queries.rows[list * rows..<(list + 1) * rows])
+                            let expected = score(head, page: page, own)
+                            #expect(abs(Double(found[list * 16 + 5 + page]) - expected) < 0.02 * Double(width) + 0.05)
+                        }
+                        // Nothing was put there.
+                        #expect(found[list * 16] == 0 && found[list * 16 + 15] == 0)
                     }
                 }
             }
@@ -100,11 +110,7 @@ import Testing
         let head = PagedHead(sk_page_layout(k: 64, v: 4), positions: 1024, numbers: &numbers)
         let needle = numbers.floats(64, in: -3...3)
         head.store(777, key: needle, value: [0, 0, 0, 0])
-        let query = Query([numbers.floats(64, in: -0.5...0.5), needle])
-        let memory = records(head)
-        let scores = (0..<8).map {
-            sk_rank_page(&query.kernel, memory.raw + $0 * sk_rank_record_bytes(64))
-        }
+        let scores = Queries([numbers.floats(64, in: -0.5...0.5), needle]).scores(block(head))
         #expect(scores.max() == scores[6])
     }
 
@@ -113,12 +119,8 @@ import Testing
             var numbers = SeededNumbers(6)
             let head = PagedHead(sk_page_layout(k: 16, v: 4), positions: 256, numbers: &numbers)
             head.store(3, key: [Float](repeating: poison, count: 16), value: [0, 0, 0, 0])
-            let memory = records(head)
-            let query = Query([numbers.floats(16)])
-            #expect(sk_rank_page(&query.kernel, memory.raw) > 1e20)
-            let cover = AlignedFloats(Int(sk_rank_cover_bytes(16)) / 4)
-            sk_rank_cover(16, memory.raw, 2, cover.raw)
-            #expect(sk_rank_bound(&query.kernel, cover.raw) > 1e20)
+            let scores = Queries([numbers.floats(16)]).scores(block(head))
+            #expect(scores[0] > 1e20 && scores[1] < 1e20)
         }
     }
 
@@ -126,11 +128,10 @@ import Testing
         var numbers = SeededNumbers(7)
         for amplitude in [Float(0), Float(bitPattern: 7), 1e-37] {
             let head = PagedHead(sk_page_layout(k: 16, v: 4), positions: 128, numbers: &numbers, amplitude: amplitude)
-            let memory = records(head)
-            let query = Query([numbers.floats(16)])
-            #expect(abs(sk_rank_page(&query.kernel, memory.raw) - log(4)) < 1e-6)
-            let nothing = Query([[Float](repeating: .nan, count: 16)])
-            #expect(sk_rank_page(&nothing.kernel, memory.raw) == -.infinity)
+            let memory = block(head)
+            #expect(abs(Queries([numbers.floats(16)]).scores(memory)[0]) < 1e-6)
+            let nothing = Queries([[Float](repeating: .nan, count: 16)]).scores(memory)
+            #expect(nothing.allSatisfy { $0 == -.infinity })
         }
     }
 }

@@ -120,7 +120,7 @@ struct RecallWorld {
         var table = PageTable(layout: layout, spectrum: spectrum, sealing: sealing(.q8, recall))
         var output = [Float](repeating: 0, count: count * heads * width)
         try append(0..<question.lowerBound, chunk: 512, to: &table, attention, pool: pool, output: &output)
-        try attention.ask(question, lock)
+        try attention.beginQuestion(question, lock)
         try append(question, chunk: chunk, to: &table, attention, pool: pool, output: &output)
         try append(question.upperBound..<count, chunk: 1, to: &table, attention, pool: pool, output: &output)
         return (output, attention)

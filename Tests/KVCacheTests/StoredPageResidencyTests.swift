@@ -118,7 +118,7 @@ struct StoredPageResidencyTests {
         let (one, other) = (try pages(4), try pages(6))
         for (pages, misses) in [(one, 8), (one, 8), (other, 20), (one, 28)] {
             residency.prepare(pages)
-            for layer in 0..<2 { residency.use(layer: layer, far: [0], window: 1..<pages.count, of: pages) }
+            for layer in 0..<2 { residency.use(layer: layer, Array(pages.indices), of: pages) }
             #expect(residency.traffic.misses == misses)
         }
         // Places five and six are the other's still: nothing reads them.

@@ -4,12 +4,17 @@
 //   floats  the scale of means, the scale of spreads, two zeros
 //   int8    means [4][stride] of each channel over each run of 32 positions
 //   uint8   spreads [4][stride]: standard deviations of the same, rounded up
-// and a cover to 16 pages: the same floats, int8 low [stride] and high [stride] of all means, uint8 the largest spreads
-// [stride], all rounded outward. stride: k_width rounded up to 16, the rest zeros.
+// stride: k_width rounded up to 16, the rest zeros.
+//
+// A block holds the records of one KV head's 16 pages in columns, so that a query is compared with all of them at once;
+// column run * 16 + page is a run of a page:
+//   floats  scales of means [64], scales of spreads [64]
+//   int8    means [k_width][64]
+//   uint8   spreads [k_width][64]
 //
 // If channels were independent, the largest product of a query with one of 32 keys would be about
 //   mean product + SK_RANK_DEVIATIONS * sqrt(sum of (query * spread)^2).
-// A page scores the log of the sum of exp of that over its runs, for the row of the query where it is largest.
+// A page scores the largest of that over its runs and the query's rows.
 #ifndef SK_RANK_H
 #define SK_RANK_H
 #include <stddef.h>
@@ -18,31 +23,31 @@
 #include "sk_attention.h"
 
 #define SK_RANK_RUNS 4
+#define SK_RANK_PAGES 16
+#define SK_RANK_COLUMNS (SK_RANK_RUNS * SK_RANK_PAGES)
 #define SK_RANK_DEVIATIONS 2.5f
 
-// Floats or codes of one row, and bytes of a record and of a cover (multiples of 16).
-int32_t sk_rank_stride(int32_t k_width);
+// Bytes of a record (a multiple of 16) and of a block.
 size_t sk_rank_record_bytes(int32_t k_width);
-size_t sk_rank_cover_bytes(int32_t k_width);
+size_t sk_rank_block_bytes(int32_t k_width);
 
 // Describes a full page of any type.
 void sk_rank_describe(const sk_page_layout *layout, const void *keys, void *record);
-// Makes a cover to `count` records that lie record_bytes apart.
-void sk_rank_cover(int32_t k_width, const void *records, int32_t count, void *cover);
+// Puts a record into a block's columns of page `page`, below 16. Other pages' bytes are not touched.
+void sk_rank_place(int32_t k_width, const void *record, int32_t page, void *block);
 
-// Queries as ranking reads them: [rows][stride] each, zeros behind k_width.
+// Queries of several lists in columns, [width][stride], of which the first lists * rows count: rows of one list are
+// neighbours.
 typedef struct {
     const float *queries;
-    const float *squares;   // query * query
-    const float *positive;  // max(query, 0)
-    const float *negative;  // min(query, 0)
+    const float *squares;  // query * query
+    int32_t lists;
     int32_t rows;
+    int32_t width;
     int32_t stride;
-} sk_rank_query;
+} sk_rank_queries;
 
-float sk_rank_page(const sk_rank_query *query, const void *record);
-float sk_rank_page_scalar(const sk_rank_query *query, const void *record);
-// What no page under a cover scores more than.
-float sk_rank_bound(const sk_rank_query *query, const void *cover);
-float sk_rank_bound_scalar(const sk_rank_query *query, const void *cover);
+// Scores of a block's pages for each list, [lists][16]; -inf where a score is no number.
+void sk_rank_block(const sk_rank_queries *queries, const void *block, float *scores);
+void sk_rank_block_scalar(const sk_rank_queries *queries, const void *block, float *scores);
 #endif

@@ -53,7 +53,6 @@ struct AnswerReport {
             "lists": .integer(Int64(figures.lists)),
             "pages_per_list": .number(figures.pagesPerList),
             "candidates_per_list": .number(figures.candidatesPerList),
-            "ranked_per_list": .number(figures.rankedPerList),
         ]
     }
 

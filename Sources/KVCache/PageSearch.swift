@@ -1,0 +1,193 @@
+import CKernels
+import Tensor
+
+/// Finds the pages that score best for a few lists of one KV head, in one pass over what an index knows of a context.
+///
+/// All pages are compared. Bounds for 16 pages each, made of the ranges of their channels, were tried for a best-first
+/// search: they excluded none of the 592 pages of an English book, as some corner of the ranges of 64 channels fits
+/// nearly any query.
+final class PageSearch {
+    /// Lists that are made together at most.
+    static let listCount = 8
+
+    /// What a list is made for.
+    struct Wanted: BitwiseCopyable {
+        /// Where the list goes.
+        var number = 0
+        /// The first position that it is for.
+        var position = 0
+        /// Pages to choose from, up to the one before `endPage`.
+        var firstPage = 0
+        var endPage = 0
+        /// How many were found.
+        var count = 0
+    }
+
+    private let layout: PageLayout
+    private let rowCount: Int
+    private let foundPages: Int
+    /// `[pairs]`: the one turn of all queries to far pages.
+    private let cosines: UnsafePointer<Float>
+    private let sines: UnsafePointer<Float>
+    /// Per worker: one list's queries before and after their turn, `[rows][keyWidth]`.
+    private let turning: AlignedBuffer<Float>
+    /// Per worker: turned queries `[keyWidth][listCount * rows]`, and the same of their squares.
+    private let queries: AlignedBuffer<Float>
+    /// Per worker: `[listCount][pages of a block]`
+    private let scores: AlignedBuffer<Float>
+    /// Per worker: `[listCount][foundPages]`
+    private let candidates: AlignedBuffer<Candidate>
+    private let wantedLists: AlignedBuffer<Wanted>
+    /// Where the context's blocks begin.
+    private let blockBases: AlignedBuffer<UInt>
+    private let headBytes: Int
+
+    /// - Parameters:
+    ///   - rows: query heads of one KV head.
+    ///   - foundPages: the most that a list takes; with 0 nothing may be searched.
+    ///   - cosines: of the queries' turn, as are `sines`; they outlive the search.
+    init(
+        layout: PageLayout,
+        rows: Int,
+        foundPages: Int,
+        maximumPages: Int,
+        workers: Int,
+        cosines: UnsafePointer<Float>,
+        sines: UnsafePointer<Float>
+    ) throws(AllocationError) {
+        self.layout = layout
+        rowCount = rows
+        self.foundPages = foundPages
+        self.cosines = cosines
+        self.sines = sines
+        turning = try AlignedBuffer(count: workers * 2 * rows * layout.keyWidth)
+        queries = try AlignedBuffer(count: workers * 2 * Self.listCount * rows * layout.keyWidth)
+        scores = try AlignedBuffer(count: workers * Self.listCount * PageIndexBlock.pages)
+        candidates = try AlignedBuffer(count: workers * Self.listCount * foundPages)
+        wantedLists = try AlignedBuffer(count: workers * Self.listCount)
+        blockBases = try AlignedBuffer(count: maximumPages / PageIndexBlock.pages + 1)
+        headBytes = PageIndexBlock.Shape(layout).headBytes
+    }
+
+    /// Notes where a context's blocks lie; once per chunk.
+    func prepare(_ table: PageTable) {
+        for (number, block) in table.blocks.enumerated() {
+            blockBases.pointer[number] = UInt(bitPattern: block.columns(layer: 0, head: 0))
+        }
+    }
+
+    /// The lists of one worker.
+    func wanted(_ worker: Int) -> UnsafeMutablePointer<Wanted> { wantedLists.pointer + worker * Self.listCount }
+
+    /// What was found for a list, in no order.
+    func found(_ list: Int, _ worker: Int) -> UnsafeMutableBufferPointer<Candidate> {
+        UnsafeMutableBufferPointer(
+            start: candidates.pointer + (worker * Self.listCount + list) * foundPages,
+            count: wanted(worker)[list].count
+        )
+    }
+
+    /// Takes the queries of a list: a KV head's group at one position.
+    ///
+    /// - Parameter head: of the layer.
+    func setQueries(_ request: PagedAttention.Request, head: Int, position: Int, list: Int, worker: Int) {
+        let width = layout.keyWidth
+        let count = rowCount * width
+        let plain = turning.pointer + 2 * worker * count
+        let turned = plain + count
+        let token = position - request.firstPosition
+        let heads = rowCount * layout.kvHeadCount
+        let source = request.queries + (token * heads + head * rowCount) * width
+        for index in 0..<count { plain[index] = source[index] * request.scale }
+        turned.update(from: plain, count: count)
+        if !layout.ropeColumns.isEmpty {
+            sk_rotate_rows(
+                plain,
+                Int64(width),
+                Int32(rowCount),
+                Int32(width),
+                Int32(layout.ropeColumns.lowerBound),
+                Int32(layout.ropeColumns.count),
+                cosines,
+                sines,
+                0,
+                turned,
+                Int64(width)
+            )
+        }
+        let columns = Self.listCount * rowCount
+        let first = queries.pointer + 2 * worker * Self.listCount * count + list * rowCount
+        for row in 0..<rowCount {
+            for column in 0..<width {
+                let value = turned[row * width + column]
+                first[column * columns + row] = value
+                first[(width + column) * columns + row] = value * value
+            }
+        }
+    }
+
+    /// Finds the best pages for the first `lists` lists of a worker.
+    ///
+    /// - Parameters:
+    ///   - head: counted over all layers.
+    ///   - accepts: which pages may be found, for a list.
+    func run(lists: Int, head: Int, worker: Int, accepts: (_ list: Int, _ page: Int) -> Bool) {
+        let wanted = wanted(worker)
+        var first = Int.max
+        var end = 0
+        for list in 0..<lists {
+            wanted[list].count = 0
+            first = min(first, wanted[list].firstPage)
+            end = max(end, wanted[list].endPage)
+        }
+        guard first < end else { return }
+        let blockPages = PageIndexBlock.pages
+        let scores = scores.pointer + worker * Self.listCount * blockPages
+        for number in first / blockPages...(end - 1) / blockPages {
+            guard let block = UnsafeRawPointer(bitPattern: blockBases.pointer[number]) else { continue }
+            score(block + head * headBytes, lists: lists, worker: worker, into: scores)
+            let pages = number * blockPages..<(number + 1) * blockPages
+            for list in 0..<lists {
+                let from = max(pages.lowerBound, wanted[list].firstPage)
+                let to = min(pages.upperBound, wanted[list].endPage)
+                guard from < to else { continue }
+                offer(from..<to, scores + list * blockPages, to: list, worker) { accepts(list, $0) }
+            }
+        }
+    }
+
+    /// - Parameter scores: of the block's pages.
+    private func offer(
+        _ pages: Range<Int>,
+        _ scores: UnsafePointer<Float>,
+        to list: Int,
+        _ worker: Int,
+        accepts: (Int) -> Bool
+    ) {
+        let wanted = wanted(worker) + list
+        let memory = candidates.pointer + (worker * Self.listCount + list) * foundPages
+        var heap = CandidateHeap(memory, limit: foundPages, count: wanted.pointee.count)
+        for page in pages {
+            let score = scores[page % PageIndexBlock.pages]
+            // Hardly any page is better than the worst of the best; a later one with the same score is not.
+            if heap.isFull, let worst = heap.worst, score <= worst.score { continue }
+            if accepts(page) { heap.offer(Candidate(score: score, page: Int32(page))) }
+        }
+        wanted.pointee.count = heap.count
+    }
+
+    /// Scores of a block's pages for the first `lists` lists of a worker, `[lists][pages of a block]`.
+    func score(_ block: UnsafeRawPointer, lists: Int, worker: Int, into scores: UnsafeMutablePointer<Float>) {
+        let part = Self.listCount * rowCount * layout.keyWidth
+        let first = queries.pointer + 2 * worker * part
+        var queries = sk_rank_queries(
+            queries: first,
+            squares: first + part,
+            lists: Int32(lists),
+            rows: Int32(rowCount),
+            width: Int32(layout.keyWidth),
+            stride: Int32(Self.listCount * rowCount)
+        )
+        sk_rank_block(&queries, block, scores)
+    }
+}
