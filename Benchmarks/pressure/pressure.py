@@ -38,6 +38,15 @@ class Group:
     def enter(self):
         (self.path / "cgroup.procs").write_text(str(os.getpid()))
 
+    def peak(self):
+        """Most bytes that the group had (0 where Linux does not say), and how often it was at its limit."""
+        read = lambda name: (self.path / name).read_text()
+        if self.legacy:
+            return int(read("memory.max_usage_in_bytes")), int(read("memory.failcnt"))
+        events = dict(line.split() for line in read("memory.events").splitlines())
+        # Since Linux 5.19.
+        return int(read("memory.peak")) if (self.path / "memory.peak").exists() else 0, int(events["max"])
+
     def close(self):
         try:
             if self.legacy:
@@ -108,6 +117,7 @@ def body():
     bundles = (model.parents[2] / "bundles").glob(model.stem + "*")
     files = [path for bundle in bundles for path in bundle.rglob("*") if path.is_file()] + [model]
     samples = {"unlimited": [speed], "soranji": [], f"soranji --memory {options.memory}": [], "llama.cpp": []}
+    peaks = {}
     for _ in range(options.rounds):
         for name in list(samples)[1:]:
             if name == "llama.cpp" and not tools:
@@ -122,11 +132,19 @@ def body():
                     samples[name].append(speed)
                     if words != answer:
                         raise peer.Failure(f"{name} answered otherwise than without a limit")
+                peaks[name] = group.peak()
             finally:
                 group.close()
-            print(f"{name}: {samples[name][-1]:.2f} tokens/s", file=sys.stderr)
+            peak, hits = peaks[name]
+            print(f"{name}: {samples[name][-1]:.2f} tokens/s, peak {peak >> 20} MiB, at the limit {hits} times", file=sys.stderr)
     figures = {name: peer.summary(values) for name, values in samples.items() if values}
-    print(peer.table(["", "tokens/s, median", "samples"], [[name, f["median"], f["samples"]] for name, f in figures.items()]))
+    rows = [
+        [name, f["median"], f["samples"], f"{peaks[name][0] >> 20} MiB" if name in peaks else ""]
+        for name, f in figures.items()
+    ]
+    print(peer.table(["", "tokens/s, median", "samples", "peak of the last"], rows))
+    for name, (peak, hits) in peaks.items():
+        figures[name] |= {"peak_bytes": peak, "at_limit": hits}
     if options.results:
         peer.update_results(options.results, "pressure", figures | {"limit_bytes": options.limit, "load": peer.load_average()})
     return 0

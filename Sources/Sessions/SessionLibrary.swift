@@ -50,6 +50,11 @@ package struct SessionLibrary: Sendable {
         Self.isName(name) && Folders.exists(folder(name) + "/" + SessionManifest.name)
     }
 
+    /// What never changes about a session; nil where there is none of this name, or it cannot be read.
+    package func manifest(_ name: String) -> SessionManifest? {
+        exists(name) ? try? SessionManifest(folder: folder(name)) : nil
+    }
+
     // MARK: Opening and making
 
     package func open(_ name: String, access: StoredSession.Access) throws(SessionError) -> StoredSession {

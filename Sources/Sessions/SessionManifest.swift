@@ -18,11 +18,14 @@ package struct SessionFingerprint: Sendable, Equatable {
         self.layout = layout
     }
 
+    /// What ``differences(from:)`` calls ``layout``.
+    package static let layoutName = "layout of pages"
+
     /// What is not the same.
     package func differences(from other: SessionFingerprint) -> [String] {
         [
             ("weights", weights, other.weights), ("tokenizer", tokenizer, other.tokenizer),
-            ("positions", positions, other.positions), ("layout of pages", layout, other.layout),
+            ("positions", positions, other.positions), (Self.layoutName, layout, other.layout),
         ].filter { $0.1 != $0.2 }.map(\.0)
     }
 }

@@ -90,15 +90,38 @@ extension Runtime {
         onProgress: (Int) throws -> Void,
         onLogits: (UnsafeMutableBufferPointer<Float>) throws -> Void
     ) throws {
+        try append(
+            stream,
+            range,
+            table: &table,
+            request: { $0.upperBound == range.upperBound ? .last : .none },
+            onProgress: { try onProgress($0 - range.lowerBound) },
+            onLogits: { try onLogits($1) }
+        )
+    }
+
+    /// Appends a part of a stream to a context in chunks.
+    ///
+    /// - Parameters:
+    ///   - request: which logits of a chunk are wanted, by its range in the stream.
+    ///   - onProgress: called after each chunk with where it ended in the stream.
+    ///   - onLogits: called with a token's place in the stream and the logits of what follows it.
+    func append(
+        _ stream: TokenStream,
+        _ range: Range<Int>,
+        table: inout PageTable,
+        request: (Range<Int>) -> LogitsRequest,
+        onProgress: (Int) throws -> Void,
+        onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws -> Void
+    ) throws {
         var begin = range.lowerBound
         while begin < range.upperBound {
             let end = begin + runner.chunkLength(after: table.count, of: range.upperBound - begin)
-            let isLast = end == range.upperBound
             try stream.withChunk(begin..<end) { chunk in
-                try runner.append(chunk, to: &table, logits: isLast ? .last : .none) { try onLogits($1) }
+                try runner.append(chunk, to: &table, logits: request(begin..<end)) { try onLogits(begin + $0, $1) }
             }
             begin = end
-            try onProgress(end - range.lowerBound)
+            try onProgress(end)
         }
     }
 

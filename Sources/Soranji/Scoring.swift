@@ -161,23 +161,18 @@ extension Runtime {
         onLogits: ((UnsafeMutableBufferPointer<Float>) throws -> Void)?
     ) throws {
         let tokens = stream.tokens
-        var begin = 0
-        while begin < tokens.count {
-            let end = begin + runner.chunkLength(after: table.count, of: tokens.count - begin)
+        try append(
+            stream,
+            tokens.indices,
+            table: &table,
             // Rows before `scoredFrom - 1` predict nothing that counts: skip the output projection where possible.
-            let wanted: LogitsRequest = onLogits == nil && end < scoredFrom ? .none : .all
-            try stream.withChunk(begin..<end) { chunk in
-                try runner.append(chunk, to: &table, logits: wanted) { row, logits in
-                    try onLogits?(logits)
-                    let target = begin + row + 1
-                    guard target >= scoredFrom, target < tokens.count || keepsPositions, !stream.isMedia(target) else {
-                        return
-                    }
-                    take(logits, target, tokens, top, keepsPositions, &score)
-                }
-            }
-            begin = end
-            try onProgress(end)
+            request: { onLogits == nil && $0.upperBound < scoredFrom ? .none : .all },
+            onProgress: onProgress
+        ) { index, logits in
+            try onLogits?(logits)
+            let target = index + 1
+            guard target >= scoredFrom, target < tokens.count || keepsPositions, !stream.isMedia(target) else { return }
+            take(logits, target, tokens, top, keepsPositions, &score)
         }
     }
 

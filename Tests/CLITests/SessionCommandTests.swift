@@ -53,4 +53,21 @@ struct SessionCommandTests {
         let name = try program.run(["ask", "--model", model.bundle, "--session", "a/b", "x"])
         #expect(name.status == 1 && name.errors.contains("no name for a session"))
     }
+
+    /// Who asks again need not say again how keys and values are kept.
+    @Test func sessionsKnowHowTheyKeepKeysAndValues() throws {
+        let program = try Program()
+        let model = try MediaModel("qwen3_vl_moe", hasText: true)
+        let ask = ["ask", "--model", model.bundle, "-n", "3", "--session", "codes", "--context", "1K", "--json"]
+        let first = try program.json(ask + ["--kv", "q8", "--keep", "What is a line?"])
+        #expect(first["context"]?["kv"] == "q8")
+        let second = try program.json(ask + ["And a circle?"])
+        #expect(second["context"]?["kv"] == "q8")
+        #expect(second["session"]?["reused_tokens"]?.intValue ?? 0 > 0)
+        let other = try program.run(ask + ["--kv", "f32", "And a circle?"])
+        #expect(other.status == 1 && other.errors.contains("keeps keys and values as q8, not f32"))
+        #expect(other.errors.contains("hint: leave --kv out"))
+        #expect(try program.json(["session", "list", "--json"])["sessions"]?.arrayValue?.first?["kv"] == "q8")
+        #expect(try program.run(["session", "list"]).output.contains("  q8  "))
+    }
 }

@@ -90,14 +90,14 @@ struct PageRanking {
         try runtime.prefill(TokenStream(text: context), 0..<context.count, table: &table, onProgress: { _ in }) {
             take($0, context.count)
         }
-        var begin = 0
-        while begin < asked.count - 1 {
-            let end = begin + runtime.runner.chunkLength(after: table.count, of: asked.count - 1 - begin)
-            try asked[begin..<end].withUnsafeBufferPointer { chunk in
-                try runtime.runner.append(chunk, to: &table, logits: .all) { take($1, context.count + begin + $0 + 1) }
-            }
-            begin = end
-        }
+        try runtime.append(
+            TokenStream(text: asked),
+            0..<asked.count - 1,
+            table: &table,
+            request: { _ in .all },
+            onProgress: { _ in },
+            onLogits: { take($1, context.count + $0 + 1) }
+        )
         return sum / Double(asked.count)
     }
 }

@@ -8,7 +8,8 @@ package struct MemoryPlan: Sendable, Equatable {
         package var tokens: Int
         /// Of these, whose pages lie in a session's files: mapped, and read as they are needed.
         package var mappedTokens = 0
-        /// How many tokens one token attends to at most; nil: all.
+        /// How many tokens one token attends to at most; nil: all. Mapped pages then come from the disk for every token
+        /// where memory has no room for them.
         package var attendedTokens: Int?
         package var trunkBytes: Int
         /// Of all experts, and of those that one token uses.
@@ -223,6 +224,19 @@ package struct MemoryPlan: Sendable, Equatable {
                         + (fits ? "" : other.fits ? ", which fits" : ", which does not fit either")
                 )
             )
+        }
+        if request.mappedTokens == 0, request.attendedTokens != nil {
+            let stored = changed { $0.mappedTokens = $0.tokens }
+            if stored.neededBytes < neededBytes / 4 * 3 {
+                remedies.append(
+                    (
+                        "ask --session NAME",
+                        "pages lie in files, \(FixedPoint.bytes(stored.neededBytes)) instead of "
+                            + FixedPoint.bytes(neededBytes)
+                            + (fits ? "" : stored.fits ? ", which fits" : ", which does not fit either")
+                    )
+                )
+            }
         }
         if !fits {
             remedies.append(("--memory \(Self.flagText(neededBytes))", "what this context needs"))

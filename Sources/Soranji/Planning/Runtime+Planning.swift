@@ -31,7 +31,7 @@ extension Runtime {
             .init(
                 tokens: tokens,
                 mappedTokens: mappedTokens,
-                attendedTokens: runner.recall?.attendedPositions,
+                attendedTokens: runner.recall.map { max($0.attendedPositions, min($0.firstPosition, tokens)) },
                 trunkBytes: manifest.trunkBytes,
                 expertBytes: manifest.expertBytes,
                 activeExpertBytes: expertShares.active,
@@ -46,6 +46,24 @@ extension Runtime {
                 trainedTokens: trainedContextTokens
             )
         )
+    }
+
+    /// What tokens see in a context of `tokens`: the first `exact` ones all before them, the others `attended` at most; nil
+    /// where each sees all before it.
+    package func recalledTokens(of tokens: Int) -> (exact: Int, attended: Int)? {
+        guard let recall = runner.recall, tokens > max(recall.firstPosition, recall.attendedPositions) else {
+            return nil
+        }
+        return (recall.firstPosition, recall.attendedPositions)
+    }
+
+    /// How long `tokens` tokens would be read, and how fast one is written behind them, by a measured speed.
+    package func readingSeconds(tokens: Int, _ speed: SpeedProbe) -> Double {
+        speed.prefillSeconds(tokens: tokens, recall: runner.recall)
+    }
+
+    package func tokensPerSecond(after tokens: Int, _ speed: SpeedProbe) -> Double {
+        speed.decodeTokensPerSecond(depth: tokens, recall: runner.recall)
     }
 
     /// What the program has in memory before a model is opened, its libraries and a tokenizer, about.
@@ -84,9 +102,11 @@ extension Runtime {
             + 2 * (configuration.layers.map(\.sharedWidth).max() ?? 0)
             + 2 * (configuration.router?.expertsPerToken ?? 0) * configuration.expertWidth
         let fixed = rowBytes * (Double(widths) * Double(chunk) + 32 * Double(configuration.vocabularySize))
-        // Tables of turns for each page, and running states of groups of eight pages.
-        let pages = Double(max(0, tokens)) / Double(PageLayout.positions)
-        let states = Double(4 * threadCount + layout.kvHeadCount) * (pages / 8 + 1) * 64
+        // Tables of turns for each page, and running states of groups of pages.
+        let pageCount = max(0, tokens) / PageLayout.positions
+        let pages = Double(pageCount)
+        let groups = Double(PagedAttention.maximumGroups(pageCount, runner.recall))
+        let states = Double(4 * threadCount + layout.kvHeadCount) * groups * 64
         let growing =
             pages * Double(8 * layout.ropeColumns.count / 2 + 64) + states * Double(4 * layout.valueStride + 8)
         let bytes = fixed + growing

@@ -12,24 +12,41 @@ package struct SpeedProbe: Sendable, Equatable {
     /// The same for a token that is written.
     package var decodeBase: Double
     package var decodeSlope: Double
+    /// Seconds that ranking adds for each position before a token that is read, and one that is written.
+    package var prefillRanking = 0.0
+    package var decodeRanking = 0.0
     /// Bytes in a second that one thread reads of memory.
     package var memoryBytesPerSecond: Double
 
     /// Seconds to read `tokens` tokens from an empty context.
     ///
-    /// - Parameter attended: positions that a token attends to at most; nil for all.
-    package func prefillSeconds(tokens: Int, attended: Int? = nil) -> Double {
+    /// - Parameter recall: how tokens attend beyond what they see all of; nil where all see all.
+    package func prefillSeconds(tokens: Int, recall: RecallSettings? = nil) -> Double {
         let count = Double(max(0, tokens))
-        let limit = attended.map(Double.init) ?? count
-        // The area under min(position, limit).
-        let area = count <= limit ? count * count / 2 : limit * limit / 2 + limit * (count - limit)
-        return count * prefillBase + area * prefillSlope
+        var area = count * count / 2
+        var ranked = 0.0
+        if let recall {
+            let limit = Double(recall.attendedPositions)
+            // Positions that `count` tokens see which see no more than `limit` each.
+            func limited(_ count: Double) -> Double {
+                count <= limit ? count * count / 2 : limit * limit / 2 + limit * (count - limit)
+            }
+            let exact = min(count, Double(recall.firstPosition))
+            area = exact * exact / 2 + limited(count) - limited(exact)
+            ranked = (count * count - exact * exact) / 2
+        }
+        return count * prefillBase + area * prefillSlope + ranked * prefillRanking
     }
 
-    package func decodeTokensPerSecond(depth: Int, attended: Int? = nil) -> Double {
-        let positions = Double(max(0, min(depth, attended ?? depth)))
-        let seconds = decodeBase + positions * decodeSlope
+    package func decodeTokensPerSecond(depth: Int, recall: RecallSettings? = nil) -> Double {
+        var seconds = decodeBase + Double(Self.attendedPositions(at: depth, recall)) * decodeSlope
+        if let recall, depth >= recall.firstPosition { seconds += Double(depth) * decodeRanking }
         return seconds > 0 ? 1 / seconds : 0
+    }
+
+    static func attendedPositions(at depth: Int, _ recall: RecallSettings?) -> Int {
+        guard let recall, depth >= recall.firstPosition else { return max(0, depth) }
+        return max(0, min(depth, recall.attendedPositions))
     }
 
     package var json: JSON {
@@ -38,6 +55,8 @@ package struct SpeedProbe: Sendable, Equatable {
             "prefill_seconds_per_token_and_position": .number(prefillSlope),
             "decode_seconds_per_token": .number(decodeBase),
             "decode_seconds_per_token_and_position": .number(decodeSlope),
+            "prefill_ranking_seconds_per_token_and_position": .number(prefillRanking),
+            "decode_ranking_seconds_per_token_and_position": .number(decodeRanking),
             "memory_bytes_per_second": .number(memoryBytesPerSecond),
         ]
     }
@@ -67,15 +86,16 @@ extension Runtime {
         }
         var table = makePageTable()
         func append(_ tokens: [Int32], to table: inout PageTable) throws -> Double {
+            let stream = TokenStream(text: tokens)
             let start = ContinuousClock.now
-            var begin = 0
-            while begin < tokens.count {
-                let end = begin + runner.chunkLength(after: table.count, of: tokens.count - begin)
-                try tokens[begin..<end].withUnsafeBufferPointer { chunk in
-                    try runner.append(chunk, to: &table, logits: .none) { _, _ in }
-                }
-                begin = end
-            }
+            try self.append(
+                stream,
+                tokens.indices,
+                table: &table,
+                request: { _ in .none },
+                onProgress: { _ in },
+                onLogits: { _, _ in }
+            )
             return seconds(start.duration(to: .now))
         }
         // The first touch of the weights reads them from disk: a few tokens warm them.
@@ -88,11 +108,11 @@ extension Runtime {
         table = makePageTable()
         var points: [(x: Double, y: Double)] = []
         while seconds(clock.duration(to: .now)) < limit * 0.6, table.count + chunk + 16 <= contextTokens {
-            let depth = Double(table.count) + Double(chunk) / 2
+            let depth = Double(SpeedProbe.attendedPositions(at: table.count + chunk / 2, runner.recall))
             points.append((depth, try append(tokens(chunk), to: &table) / Double(chunk)))
         }
         if points.isEmpty { points.append((Double(chunk) / 2, first / Double(chunk))) }
-        let prefill = SpeedProbe.line(points)
+        let line = SpeedProbe.line(points)
         let decode = try probeDecode(&table, until: clock, limit: limit)
         let bandwidth = Self.memoryBandwidth()
         let configuration = decoder.configuration
@@ -105,17 +125,40 @@ extension Runtime {
             guard let slope, slope > expected / 4, slope < expected * 16 else { return expected }
             return slope
         }
-        let prefillSlope = sensible(prefill.slope, byWork)
+        let prefillSlope = sensible(line.slope, byWork)
         let meanDepth = points.reduce(0) { $0 + $1.x } / Double(points.count)
         let byBytes = Double(cacheBytesPerToken) / max(bandwidth, 1e8)
         let decodeSlope = sensible(decode.slope, byBytes)
-        return SpeedProbe(
+        var probe = SpeedProbe(
             prefillBase: max(mean - prefillSlope * meanDepth, mean / 10),
             prefillSlope: prefillSlope,
             decodeBase: max(decode.mean - decodeSlope * decode.depth, decode.mean / 10),
             decodeSlope: decodeSlope,
             memoryBytesPerSecond: bandwidth
         )
+        if let recall = runner.recall { try probeRanking(recall, &probe) }
+        return probe
+    }
+
+    /// Lists of a chunk are made by all threads; those of one token by one thread for each KV head.
+    private func probeRanking(_ recall: RecallSettings, _ probe: inout SpeedProbe) throws {
+        let layout = runner.layout
+        let heads = decoder.configuration.headCount
+        let layers = decoder.configuration.layers.count { $0.window == nil }
+        let listsPerToken = Double(layers) / Double(recall.rankingStep)
+        let pages = 1 / Double(PageLayout.positions)
+        // A long context's index is in no cache: it comes from memory, once for all lists that are made together.
+        let pageBytes = Double(PageIndexBlock.layerBytes(layout)) / Double(layout.kvHeadCount * PageIndexBlock.pages)
+        let reading = pageBytes / max(probe.memoryBytesPerSecond, 1e8)
+        let lists = RankingProbe.promptLists
+        let together = max(
+            try RankingProbe.secondsPerPage(layout, headCount: heads, lists: lists),
+            reading / Double(lists)
+        )
+        let alone = max(try RankingProbe.secondsPerPage(layout, headCount: heads, lists: 1), reading)
+        let rounds = (layout.kvHeadCount + threadCount - 1) / threadCount
+        probe.prefillRanking = together * pages * listsPerToken * Double(layout.kvHeadCount) / Double(threadCount)
+        probe.decodeRanking = alone * pages * listsPerToken * Double(rounds)
     }
 
     /// Single tokens at the context's end and at a depth of next to nothing.
@@ -132,7 +175,8 @@ extension Runtime {
                 try withUnsafePointer(to: &token) {
                     try runner.append(UnsafeBufferPointer(start: $0, count: 1), to: &table, logits: .last) { _, _ in }
                 }
-                points.append((Double(table.count), seconds(start.duration(to: .now))))
+                let depth = SpeedProbe.attendedPositions(at: table.count, runner.recall)
+                points.append((Double(depth), seconds(start.duration(to: .now))))
                 if seconds(clock.duration(to: .now)) > limit * share { break }
             }
         }

@@ -86,6 +86,13 @@ extension PageLayout {
             + "and values \(valueWidth) in \(element.rawValue), \(Self.positions) positions, form 1"
             + (sealed.map { ", \(PageSealing.groupPages) at a time sealed as \($0.element.rawValue), form 1" } ?? "")
     }
+
+    /// How pages of a stored form keep keys and values; nil for a form that is not known.
+    static func element(storedForm: String) -> Element? {
+        let parts = storedForm.split(separator: ",")
+        let part = parts.first { $0.contains(" sealed as ") } ?? parts.first { $0.contains(" in ") }
+        return part?.split(separator: " ").last.flatMap { Element(rawValue: String($0)) }
+    }
 }
 
 extension JSON {

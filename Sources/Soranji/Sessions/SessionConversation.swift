@@ -162,6 +162,10 @@ public final class SessionConversation {
         let opened = try library.open(name, access: access)
         let differences = opened.manifest.fingerprint.differences(from: fingerprint)
         guard differences.isEmpty else {
+            let stored = PageLayout.element(storedForm: opened.manifest.fingerprint.layout)?.rawValue
+            if differences == [SessionFingerprint.layoutName], let stored, stored != runtime.cacheElement.rawValue {
+                throw SessionUseError.otherCache(session: name, stored: stored, asked: runtime.cacheElement.rawValue)
+            }
             throw SessionUseError.otherModel(session: name, model: opened.manifest.model, differences: differences)
         }
         try runtime.check(opened)

@@ -25,6 +25,8 @@ public struct SessionStore: Sendable {
         /// What is wrong with it; nil for a session that can be opened.
         public var problem: String?
         public var model = ""
+        /// How keys and values are kept, as `--kv` names it; empty where that is not known.
+        public var cacheElement = ""
         /// Tokens that were read, and how many of them are stored.
         public var tokens = 0
         public var storedTokens = 0
@@ -41,6 +43,7 @@ public struct SessionStore: Sendable {
             var object = JSON.Object([("name", .string(name))])
             if let problem { object["problem"] = .string(problem) }
             object["model"] = .string(model)
+            object["kv"] = .string(cacheElement)
             object["tokens"] = .integer(Int64(tokens))
             object["stored_tokens"] = .integer(Int64(storedTokens))
             object["pages"] = .integer(Int64(pages))
@@ -87,6 +90,12 @@ public struct SessionStore: Sendable {
         }
     }
 
+    /// How a session keeps keys and values; nil where there is none of that name, or none that can be read.
+    public func cacheElement(of name: String) -> Runtime.CacheElement? {
+        library.manifest(name).flatMap { PageLayout.element(storedForm: $0.fingerprint.layout) }
+            .flatMap { Runtime.CacheElement(rawValue: $0.rawValue) }
+    }
+
     /// All of them, the last changed first.
     public func list() -> [Summary] {
         library.names().map { name in
@@ -124,6 +133,7 @@ public struct SessionStore: Sendable {
         var summary = Summary(name: session.name)
         summary.problem = session.problem
         summary.model = session.manifest.model
+        summary.cacheElement = PageLayout.element(storedForm: session.manifest.fingerprint.layout)?.rawValue ?? ""
         summary.tokens = session.stream.count
         summary.storedTokens = session.storedTokens
         summary.pages = session.pages.count

@@ -2,6 +2,8 @@
 public enum SessionUseError: HintedError, Equatable {
     case noFolder
     case otherModel(session: String, model: String, differences: [String])
+    /// `stored` and `asked` are types as `--kv` names them.
+    case otherCache(session: String, stored: String, asked: String)
     case otherSystemPrompt(String)
     case template(String)
     case mediaForgotten(session: String, source: String)
@@ -13,6 +15,8 @@ public enum SessionUseError: HintedError, Equatable {
         case .otherModel(let session, let model, let differences):
             "the session '\(session)' was made with another model (\(model)): its \(differences.joined(separator: ", ")) "
                 + (differences.count == 1 ? "differs" : "differ")
+        case .otherCache(let session, let stored, let asked):
+            "the session '\(session)' keeps keys and values as \(stored), not \(asked)"
         case .otherSystemPrompt(let session): "the session '\(session)' began with another system prompt"
         case .template(let session):
             "the model's chat template cannot continue the session '\(session)': it changes what it is given"
@@ -26,7 +30,8 @@ public enum SessionUseError: HintedError, Equatable {
         switch self {
         case .noFolder: "set SORANJI_SESSIONS to a folder that can be written"
         case .otherModel(let session, let model, _):
-            "use the model and the --kv that '\(session)' was made with (\(model)), or another --session"
+            "use the --model that '\(session)' was made with (\(model)), or another --session"
+        case .otherCache(_, let stored, _): "leave --kv out, or give --kv \(stored); or use another --session"
         case .otherSystemPrompt: "leave --system out, or use another --session"
         case .template: "ask without --session"
         case .mediaForgotten(let session, _):

@@ -33,7 +33,7 @@ struct ModelFlags: ParsableArguments {
         name: [.short, .long],
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Tokens that the context can hold, e.g. 8192 or 32K. (default: 1M; with --attention exact what the model was trained for, at most 128K)",
+            "Most tokens of prompt and answer, e.g. 8192 or 32K; memory is taken for those that come. (default: 1M; with --attention exact what the model was trained for, at most 128K)",
             valueName: "tokens"
         ),
         transform: TokenCount.parse
@@ -43,11 +43,11 @@ struct ModelFlags: ParsableArguments {
     @Option(
         name: [.customLong("kv"), .customLong("cache-type")],
         help: ArgumentHelp(
-            "How keys and values are kept: q8 takes about half of the memory of f16, q8v4 (values of 4 bits) 40%.",
+            "How keys and values are kept: q8 takes about half of the memory of f16, q8v4 (values of 4 bits) 40%. (default: the session's, else f16)",
             valueName: "type"
         )
     )
-    var cacheType: Runtime.CacheElement = .f16
+    var cacheType: Runtime.CacheElement?
 
     @Option(
         name: .long,
@@ -60,9 +60,23 @@ struct ModelFlags: ParsableArguments {
     )
     var memory: ByteSize?
 
+    @OptionGroup var attentionFlags: AttentionFlags
+
+    var attentionOptions: AttentionOptions { attentionFlags.options }
+
+    func validate() throws {
+        if let model, model.isEmpty { throw ValidationError("--model needs a path.") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads must be from 1 to 1024, not \(threads).")
+        }
+    }
+}
+
+/// How contexts are attended to.
+struct AttentionFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Whether tokens see all others (exact), or in long contexts the first page, a window and the pages that are found for them (recall, or auto: beyond what the model was trained for).",
+            "What each token sees: all before it (exact), the first page, a window and the pages that are found for it (recall), or all up to what the model was trained for and recall from there on (auto).",
             valueName: "mode"
         )
     )
@@ -71,7 +85,7 @@ struct ModelFlags: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Tokens that recall always sees before each token. (default: a quarter of what the model was trained for)",
+            "Tokens before each token that recall always sees. (default: an eighth of what the model was trained for, so 1024 for 8192)",
             valueName: "tokens"
         ),
         transform: TokenCount.parse
@@ -81,7 +95,7 @@ struct ModelFlags: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Pages of 128 tokens that recall finds beyond the window. (default: as fits the model)",
+            "Pages of 128 tokens that recall finds beyond the window; 0 for none. (default: what holds a quarter of what the model was trained for, so 16 for 8192)",
             valueName: "count"
         )
     )
@@ -89,7 +103,7 @@ struct ModelFlags: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How the tokens of an answer choose pages: as all others (free), from those that the question's tokens chose (lock), or half of them so (hybrid).",
+            "Where the tokens of an answer find pages: among all (free), only among those that the question's tokens found (lock), or half so and half among all (hybrid).",
             valueName: "mode"
         )
     )
@@ -98,8 +112,7 @@ struct ModelFlags: ParsableArguments {
     @Option(parsing: .unconditional, help: .hidden)
     var recallStep: Int?
 
-    /// How contexts are attended to.
-    var attentionOptions: AttentionOptions {
+    var options: AttentionOptions {
         var options = AttentionOptions()
         options.mode = attention
         options.windowTokens = recallWindow?.tokens
@@ -107,13 +120,6 @@ struct ModelFlags: ParsableArguments {
         options.rankingStep = recallStep
         options.questionLock = recallLock
         return options
-    }
-
-    func validate() throws {
-        if let model, model.isEmpty { throw ValidationError("--model needs a path.") }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads must be from 1 to 1024, not \(threads).")
-        }
     }
 }
 
@@ -190,7 +196,10 @@ struct SamplingFlags: ParsableArguments {
     @Option(
         name: .long,
         parsing: .unconditional,
-        help: ArgumentHelp("The same seed gives the same answer; -1 is another one in every run.", valueName: "number"),
+        help: ArgumentHelp(
+            "The same seed gives the same answer; -1 is another one in every run. (default: 0)",
+            valueName: "number"
+        ),
         transform: Seed.parse
     )
     var seed: Seed = .number(0)
@@ -199,7 +208,7 @@ struct SamplingFlags: ParsableArguments {
         name: [.customShort("n"), .long],
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Stop after this many tokens; -1 for what is left of the length that the model was trained for, and 2,048 beyond it.",
+            "Stop after this many tokens; -1 for what is left of the length that the model was trained for, and 2,048 beyond it. (default: 512)",
             valueName: "count"
         ),
         transform: AnswerLimit.parse

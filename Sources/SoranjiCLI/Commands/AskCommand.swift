@@ -17,7 +17,7 @@ struct AskCommand: ParsableCommand {
               soranji ask --doc report.pdf "Who signed it?"
               soranji ask --doc a.md --doc b.md --json "Where do they disagree?"
               soranji ask --session book --doc book.txt "Who finds the key?"
-              soranji ask --session book "And where?"
+              soranji ask --session book "What is the weather like at the end?"
               soranji ask --model omni --video clip.mp4 "What happens, and what is said?"
               echo "Why is the sky blue?" | soranji ask --temperature 0.7 --seed 3
               curl -s example.org | soranji ask --doc - "What is this page for?"
@@ -76,7 +76,7 @@ struct AskCommand: ParsableCommand {
         let read = try documents.map { try DocumentReader().read($0) }
         let progress = ProgressBar()
         defer { progress.clear() }
-        let runtime = try model.open(progress: progress)
+        let runtime = try model.open(progress: progress, session: stored.session)
         let asking = try Asking(self, runtime, read)
         let output = AnswerOutput(terminal: .standardOutput)
         let choice = sampling.choice(for: runtime)

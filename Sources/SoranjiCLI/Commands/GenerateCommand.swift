@@ -96,7 +96,7 @@ struct GenerateCommand: ParsableCommand {
         request.isStill = output.map { FilmWriter.Kind(path: $0) == .picture } ?? false
         let progress = ProgressBar()
         defer { progress.clear() }
-        let runtime = try model.open(progress: progress)
+        let runtime = try model.open(progress: progress, session: session)
         let studio = try FilmStudio(runtime: runtime, decoderFolder: film.decoder)
         if let session { try studio.film(from: SessionConversation(runtime: runtime, name: session)) }
         var told: Set<String> = []

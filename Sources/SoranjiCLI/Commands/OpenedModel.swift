@@ -3,12 +3,15 @@ import Soranji
 
 extension ModelFlags {
     /// Finds the bundle, importing the model first if need be, and maps it.
-    func open(progress: ProgressBar) throws -> Runtime {
+    ///
+    /// - Parameter session: a stored session that will be asked; it knows how it keeps keys and values.
+    func open(progress: ProgressBar, session: String? = nil) throws -> Runtime {
         let folder = try ModelFolder.find(model, progress: progress)
         var options = Runtime.Options()
         options.threadCount = threads ?? 0
         options.contextTokens = context?.tokens
-        options.cacheElement = cacheType
+        let stored = try session.flatMap { try SessionStore.standard().cacheElement(of: $0) }
+        options.cacheElement = cacheType ?? stored ?? options.cacheElement
         options.memoryBytes = memory?.bytes
         options.attention = attentionOptions
         let runtime = try Runtime(bundleFolder: folder, options: options)

@@ -13,7 +13,8 @@ struct PlanCommand: ParsableCommand {
 
             Examples:
               soranji plan --tokens 1M
-              soranji plan --model model.gguf --tokens 128K --kv f32 --memory 6G
+              soranji plan --tokens 1M --kv q8v4 --memory 3G --stored
+              soranji plan --model model.gguf --tokens 128K --attention exact --kv f32
             """
     )
 
@@ -53,6 +54,11 @@ struct PlanCommand: ParsableCommand {
     )
     var threads: Int?
 
+    @OptionGroup var attention: AttentionFlags
+
+    @Flag(help: "Plan for a stored session: its pages lie in files, and what memory has no room for is read again.")
+    var stored = false
+
     @Flag(inversion: .prefixedNo, help: "Measure speeds for two seconds.")
     var probe = true
 
@@ -71,11 +77,14 @@ struct PlanCommand: ParsableCommand {
         var options = Runtime.Options()
         options.threadCount = threads ?? 0
         options.cacheElement = kv
+        options.attention = attention.options
         // The probe needs a few thousand positions, whatever the plan is for.
         options.contextTokens = 8192
         let runtime = try Runtime(bundleFolder: try ModelFolder.find(model.model, progress: progress), options: options)
+        let count = tokens?.tokens ?? runtime.trainedContextTokens
         let plan = runtime.memoryPlan(
-            tokens: tokens?.tokens ?? runtime.trainedContextTokens,
+            tokens: count,
+            mappedTokens: stored ? count : 0,
             memoryBytes: memory?.bytes
         )
         var speed: SpeedProbe?
@@ -102,20 +111,22 @@ struct PlanCommand: ParsableCommand {
         )
         for line in TextTable.lines(plan.rows, rightAligned: [1, 2, 3]) { try output.outputLine(line) }
         if let speed {
-            let seconds = speed.prefillSeconds(tokens: count)
+            let seconds = runtime.readingSeconds(tokens: count, speed)
             try output.outputLine(
                 "reading     about \(FixedPoint.duration(seconds)), "
-                    + "\(FixedPoint.text(Double(count) / max(seconds, 1e-9), places: 0)) tokens/s, each seeing all before it"
+                    + "\(FixedPoint.text(Double(count) / max(seconds, 1e-9), places: 0)) tokens/s, "
+                    + seen(runtime.recalledTokens(of: count))
             )
             try output.outputLine(
-                "writing     about \(FixedPoint.text(speed.decodeTokensPerSecond(depth: count), places: 1)) tokens/s at the end, "
-                    + "\(FixedPoint.text(speed.decodeTokensPerSecond(depth: 0), places: 1)) at the beginning"
+                "writing     about \(FixedPoint.text(runtime.tokensPerSecond(after: count, speed), places: 1)) tokens/s at the end, "
+                    + "\(FixedPoint.text(runtime.tokensPerSecond(after: 0, speed), places: 1)) at the beginning"
             )
             try output.outputLine(
                 "memory      \(FixedPoint.bytes(Int(speed.memoryBytesPerSecond)))/s read by one thread"
             )
         }
-        if count > plan.request.trainedTokens {
+        let seenTokens = runtime.recalledTokens(of: count).map { max($0.exact, $0.attended) } ?? count
+        if seenTokens > plan.request.trainedTokens {
             try output.outputLine(
                 "trained     for \(FixedPoint.count(plan.request.trainedTokens, "token")); beyond them answers may make no sense"
             )
@@ -125,14 +136,24 @@ struct PlanCommand: ParsableCommand {
         }
     }
 
+    private func seen(_ recalled: (exact: Int, attended: Int)?) -> String {
+        guard let recalled else { return "each seeing all before it" }
+        let others = "\(FixedPoint.count(recalled.attended, "token")) at most"
+        guard recalled.exact > 0 else { return "each seeing " + others }
+        return "the first \(FixedPoint.grouped(recalled.exact)) seeing all before them, the others " + others
+    }
+
     private func report(_ plan: MemoryPlan, _ speed: SpeedProbe?, _ runtime: Runtime) -> JSON {
         var object = plan.json.objectValue ?? JSON.Object()
         object["model"] = .string(runtime.modelName)
         object["threads"] = .integer(Int64(runtime.threadCount))
         if let speed {
             let count = plan.request.tokens
-            object["prefill_seconds"] = .number(speed.prefillSeconds(tokens: count))
-            object["decode_tokens_per_second"] = .number(speed.decodeTokensPerSecond(depth: count))
+            object["prefill_seconds"] = .number(runtime.readingSeconds(tokens: count, speed))
+            object["decode_tokens_per_second"] = .number(runtime.tokensPerSecond(after: count, speed))
+            let recalled = runtime.recalledTokens(of: count)
+            object["exact_tokens"] = .integer(Int64(recalled?.exact ?? count))
+            object["attended_tokens"] = recalled.map { .integer(Int64($0.attended)) } ?? .null
             object["probe"] = speed.json
         }
         return .object(object)

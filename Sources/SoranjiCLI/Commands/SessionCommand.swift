@@ -57,14 +57,14 @@ struct SessionCommand: ParsableCommand {
                 Terminal.standardError.writeLine("no session in \(store.folder) yet")
                 return
             }
-            var rows = [["name", "tokens", "size", "last change", "model"]]
+            var rows = [["name", "tokens", "size", "kv", "last change", "model"]]
             for session in sessions {
                 let missing = session.tokens - session.storedTokens
                 let tokens = FixedPoint.grouped(session.tokens) + (missing > 0 ? " (\(missing) to read)" : "")
                 let parents = session.parents.isEmpty ? "" : ", pages of \(session.parents.joined(separator: ", "))"
                 rows.append([
-                    session.name, tokens, FixedPoint.bytes(session.byteCount), LocalTime.text(session.lastChange),
-                    session.problem ?? session.model + parents,
+                    session.name, tokens, FixedPoint.bytes(session.byteCount), session.cacheElement,
+                    LocalTime.text(session.lastChange), session.problem ?? session.model + parents,
                 ])
             }
             for line in TextTable.lines(rows, rightAligned: [1, 2]) { try Terminal.standardOutput.outputLine(line) }

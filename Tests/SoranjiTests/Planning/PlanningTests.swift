@@ -186,11 +186,30 @@ struct PlanningTests {
             memoryBytesPerSecond: 1e10
         )
         #expect(abs(probe.prefillSeconds(tokens: 10_000) - (10 + 5)) < 1e-9)
-        // Attending to 1,000 at most: the triangle up to there, then a band.
-        #expect(abs(probe.prefillSeconds(tokens: 10_000, attended: 1000) - (10 + 0.05 + 0.9)) < 1e-9)
-        #expect(probe.prefillSeconds(tokens: 500, attended: 1000) == probe.prefillSeconds(tokens: 500))
+        // Attending to 640 and 9 pages at most: the triangle up to 1,792, then a band.
+        var recall = RecallSettings(firstPosition: 0, localPositions: 640, retrievedPages: 8)
+        let band = 1792.0 * 1792 / 2 + 1792 * 8208
+        #expect(abs(probe.prefillSeconds(tokens: 10_000, recall: recall) - (10 + 1e-7 * band)) < 1e-9)
+        #expect(probe.prefillSeconds(tokens: 500, recall: recall) == probe.prefillSeconds(tokens: 500))
+        // All of 4,096 positions first: a larger triangle, the same band behind it.
+        recall.firstPosition = 4096
+        let both = 4096.0 * 4096 / 2 + 1792 * 5904
+        #expect(abs(probe.prefillSeconds(tokens: 10_000, recall: recall) - (10 + 1e-7 * both)) < 1e-9)
+        #expect(probe.prefillSeconds(tokens: 4096, recall: recall) == probe.prefillSeconds(tokens: 4096))
+        #expect(SpeedProbe.attendedPositions(at: 4095, recall) == 4095)
+        #expect(SpeedProbe.attendedPositions(at: 4096, recall) == 1792)
         #expect(abs(probe.decodeTokensPerSecond(depth: 5000) - 100) < 1e-9)
-        #expect(abs(probe.decodeTokensPerSecond(depth: 1 << 40, attended: 5000) - 100) < 1e-9)
+        #expect(abs(probe.decodeTokensPerSecond(depth: 1 << 40, recall: recall) - 1 / 0.006792) < 1e-9)
+        // Ranking looks at all positions, from the first that is recalled on.
+        var ranking = probe
+        ranking.prefillRanking = 1e-9
+        ranking.decodeRanking = 1e-8
+        let more =
+            ranking.prefillSeconds(tokens: 10_000, recall: recall)
+            - probe.prefillSeconds(tokens: 10_000, recall: recall)
+        #expect(abs(more - 1e-9 * (1e8 - 4096 * 4096) / 2) < 1e-9)
+        #expect(ranking.prefillSeconds(tokens: 10_000) == probe.prefillSeconds(tokens: 10_000))
+        #expect(abs(ranking.decodeTokensPerSecond(depth: 100_000, recall: recall) - 1 / 0.007792) < 1e-9)
         #expect(probe.prefillSeconds(tokens: .max).isFinite && probe.decodeTokensPerSecond(depth: .max) >= 0)
         let line = SpeedProbe.line([(0, 1), (2, 5), (4, 9)])
         #expect(abs(line.base - 1) < 1e-12 && abs((line.slope ?? 0) - 2) < 1e-12)
