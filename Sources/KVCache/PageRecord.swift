@@ -10,6 +10,8 @@ package protocol PageRecord: AnyObject, Sendable {
     func isKnownIntact(layer: Int) -> Bool
     /// Whether a layer's part is what was written. The first call reads the part; several layers may be asked at once.
     func isIntact(layer: Int) -> Bool
+    /// Says that a layer's part is needed soon, so that the disk reads it while others are waited for.
+    func announce(layer: Int)
     /// Reads a layer's part ahead of its use, where it lies in a file.
     func prefetch(layer: Int)
     /// A layer's part is not needed for a while: its memory may be given back, where it lies in a file.
@@ -26,6 +28,7 @@ final class OwnedRecord: PageRecord, @unchecked Sendable {
     var isReadOnly: Bool { false }
     func isKnownIntact(layer: Int) -> Bool { true }
     func isIntact(layer: Int) -> Bool { true }
+    func announce(layer: Int) {}
     func prefetch(layer: Int) {}
     func release(layer: Int) {}
 }
@@ -58,6 +61,7 @@ extension PageTable {
     package func checkIntact(layer: Int, pages indices: some Sequence<Int>, pool: ThreadPool) throws(PageDamage) {
         let unread = indices.filter { !pages[$0].record.isKnownIntact(layer: layer) }
         guard !unread.isEmpty else { return }
+        for index in unread { pages[index].record.announce(layer: layer) }
         pool.run(tasks: unread.count, IntactWork(pages: pages, indices: unread, layer: layer))
         for index in unread where !pages[index].record.isIntact(layer: layer) {
             throw PageDamage(page: index, layer: layer)

@@ -46,6 +46,11 @@ final class StoredRecord: PageRecord, @unchecked Sendable {
         return states[layer] == 1
     }
 
+    func announce(layer: Int) {
+        guard layer < checksums.count, states[layer] == 0 else { return }
+        region.willNeed(offset + form.range(layer).lowerBound, count: form.range(layer).count)
+    }
+
     func prefetch(layer: Int) {
         guard layer < checksums.count else { return }
         region.populate(offset + form.range(layer).lowerBound, count: form.range(layer).count)

@@ -18,6 +18,7 @@ private final class NotedRecord: PageRecord, @unchecked Sendable {
     var isReadOnly: Bool { true }
     func isKnownIntact(layer: Int) -> Bool { true }
     func isIntact(layer: Int) -> Bool { true }
+    func announce(layer: Int) {}
     func prefetch(layer: Int) { log.withLock { $0.fetched.append(layer) } }
     func release(layer: Int) { log.withLock { $0.released.append(layer) } }
     var fetched: Int { log.withLock { $0.fetched.count } }

@@ -76,6 +76,9 @@ extension Runtime {
             if entry.filled < PageIndexBlock.pages { break }
         }
         let records = try entries.map { try session.mapped($0) }
+        for record in records {
+            for layer in 0..<runner.layout.layerCount { record.announce(layer: layer) }
+        }
         runner.pool.run(tasks: records.count, IndexCheck(records: records, layerCount: runner.layout.layerCount))
         for (entry, record) in zip(entries, records) {
             guard (0..<runner.layout.layerCount).allSatisfy({ record.isIntact(layer: $0) }) else {

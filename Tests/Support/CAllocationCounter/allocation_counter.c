@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
@@ -43,6 +46,12 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
     if (!pointer) return ENOMEM;
     *out = pointer;
     return 0;
+}
+
+// Large buffers are mappings of their own.
+void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset) {
+    if (flags & MAP_ANONYMOUS) count();
+    return (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
 }
 
 int64_t allocation_count_of_thread(void) { return thread_count; }
