@@ -1,28 +1,15 @@
 // The inner loops of attention over a page: unpacking strips, and products of register tiles.
-#include "sk_lanes.h"
+#include "sk_register.h"
 
 #define SK_PARTS (SK_FEW_VECTORS * SK_LANES / SK_REGISTER)
 
-// One register: where the compiler must not pair up halves, so that all registers can be counted out.
-typedef float vr __attribute__((ext_vector_type(SK_REGISTER)));
 typedef _Float16 hr __attribute__((ext_vector_type(SK_REGISTER)));
-typedef int32_t ir __attribute__((ext_vector_type(SK_REGISTER)));
-
-SK_ALWAYS vr load_register(const float *from) {
-    vr x;
-    memcpy(&x, from, sizeof x);
-    return x;
-}
 
 SK_ALWAYS vr load_register_half(const uint16_t *from) {
     hr x;
     memcpy(&x, from, sizeof x);
     return __builtin_convertvector(x, vr);
 }
-
-SK_ALWAYS void store_register(float *to, vr x) { memcpy(to, &x, sizeof x); }
-
-SK_ALWAYS vr fma_register(vr a, vr b, vr c) { return __builtin_elementwise_fma(a, b, c); }
 
 typedef struct {
     int32_t first, last;  // positions; empty if first >= last

@@ -4,17 +4,7 @@
 //   SK_TILE_REGISTERS   sums that stay in registers: tiles of half as many rows times two registers, a third times three
 //   SK_EACH_ROWS(X)     X(1) X(2) ... up to half of them
 //   SK_HOLD(register)   keeps the compiler from regrouping chains of sums, which would need more registers than there are
-#include "sk_lanes.h"
-
-typedef float segment_register __attribute__((ext_vector_type(SK_REGISTER)));
-
-SK_ALWAYS segment_register load_part(const float *from) {
-    segment_register x;
-    memcpy(&x, from, sizeof x);
-    return x;
-}
-
-SK_ALWAYS void store_part(float *to, segment_register x) { memcpy(to, &x, sizeof x); }
+#include "sk_register.h"
 
 enum {
     PARTS = SK_LANES / SK_REGISTER,                          // registers of 16 floats
@@ -27,19 +17,19 @@ enum {
 SK_ALWAYS void tile_of(const int rows, const int registers, const int adds, const float *left, const int64_t left_row,
                        const int64_t left_step, const float *right, int64_t right_stride, int32_t steps, float *out,
                        int64_t out_stride) {
-    segment_register sum[TALL_ROWS][3];
+    vr sum[TALL_ROWS][3];
     for (int r = 0; r < rows; r++) {
         for (int p = 0; p < registers; p++) {
-            sum[r][p] = adds ? load_part(out + r * out_stride + p * SK_REGISTER) : (segment_register)0.0f;
+            sum[r][p] = adds ? load_register(out + r * out_stride + p * SK_REGISTER) : (vr)0.0f;
         }
     }
     for (int32_t i = 0; i < steps; i++) {
-        segment_register part[3];
+        vr part[3];
         for (int p = 0; p < registers; p++) {
-            part[p] = load_part(right + p / PARTS * right_stride + (int64_t)i * SK_LANES + p % PARTS * SK_REGISTER);
+            part[p] = load_register(right + p / PARTS * right_stride + (int64_t)i * SK_LANES + p % PARTS * SK_REGISTER);
         }
         for (int r = 0; r < rows; r++) {
-            const segment_register value = left[r * left_row + i * left_step];
+            const vr value = left[r * left_row + i * left_step];
             for (int p = 0; p < registers; p++) {
                 sum[r][p] = __builtin_elementwise_fma(value, part[p], sum[r][p]);
                 SK_HOLD(sum[r][p]);
@@ -47,7 +37,7 @@ SK_ALWAYS void tile_of(const int rows, const int registers, const int adds, cons
         }
     }
     for (int r = 0; r < rows; r++) {
-        for (int p = 0; p < registers; p++) store_part(out + r * out_stride + p * SK_REGISTER, sum[r][p]);
+        for (int p = 0; p < registers; p++) store_register(out + r * out_stride + p * SK_REGISTER, sum[r][p]);
     }
 }
 

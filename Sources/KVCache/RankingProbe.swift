@@ -1,4 +1,3 @@
-import CKernels
 import Tensor
 
 /// How fast ranking is on this machine.
@@ -11,32 +10,30 @@ package enum RankingProbe {
     /// - Parameters:
     ///   - layout: of the pages.
     ///   - headCount: query heads of a layer.
-    ///   - lists: how many are made together, as in a prompt; 1 for a token that is written.
+    ///   - lists: how many are made together: ``promptLists``, or 1 for a token that is written.
     package static func secondsPerPage(
         _ layout: PageLayout,
         headCount: Int,
         lists: Int
     ) throws(AllocationError) -> Double {
-        let width = layout.keyWidth
-        let rows = headCount / layout.kvHeadCount
-        let count = lists * rows * width
-        let block = try AlignedBuffer<UInt8>(count: PageIndexBlock.Shape(layout).headBytes)
-        let numbers = try AlignedBuffer<Float>(count: 2 * count)
-        let scores = try AlignedBuffer<Float>(count: lists * PageIndexBlock.pages)
-        var queries = sk_rank_queries(
-            queries: numbers.pointer,
-            squares: numbers.pointer + count,
-            lists: Int32(lists),
-            rows: Int32(rows),
-            width: Int32(width),
-            stride: Int32(lists * rows)
+        let unused = try AlignedBuffer<Float>(count: 1)
+        let search = try PageSearch(
+            layout: layout,
+            rows: headCount / layout.kvHeadCount,
+            foundPages: 1,
+            maximumPages: PageIndexBlock.pages,
+            workers: 1,
+            cosines: unused.pointer,
+            sines: unused.pointer
         )
+        let block = try AlignedBuffer<UInt8>(count: PageIndexBlock.Shape(layout).headBytes)
+        let scores = try AlignedBuffer<Float>(count: lists * PageIndexBlock.pages)
         let clock = ContinuousClock()
         let start = clock.now
         var rounds = 0
         var time = Duration.zero
         while time < .milliseconds(3) {
-            for _ in 0..<16 { sk_rank_block(&queries, block.pointer, scores.pointer) }
+            for _ in 0..<16 { search.score(block.pointer, lists: lists, worker: 0, into: scores.pointer) }
             rounds += 16
             time = start.duration(to: clock.now)
         }

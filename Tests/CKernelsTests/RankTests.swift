@@ -1,4 +1,5 @@
 import CKernels
+import CKernelsEmulated
 import Foundation
 import Testing
 
@@ -33,13 +34,17 @@ import Testing
             )
         }
 
-        /// Of 16 pages for each list; both levels agree to the bit.
+        /// Of 16 pages for each list; all levels agree to the bit.
         func scores(_ block: AlignedFloats) -> [Float] {
             var found = [Float](repeating: 0, count: 16 * Int(kernel.lists))
             var scalar = found
             withExtendedLifetime(block) {
                 sk_rank_block(&kernel, block.raw, &found)
                 sk_rank_block_scalar(&kernel, block.raw, &scalar)
+                guard sk_emulated_is_possible() == 1 else { return }
+                var tiles512 = found
+                sk_rank_block_emulated(&kernel, block.raw, &tiles512)
+                #expect(tiles512.map(\.bitPattern) == scalar.map(\.bitPattern))
             }
             #expect(found.map(\.bitPattern) == scalar.map(\.bitPattern))
             return found
