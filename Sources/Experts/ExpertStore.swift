@@ -69,6 +69,8 @@ package final class ExpertStore: Sendable {
     /// always there together, so a smaller budget is exceeded by so much. What was run without a budget is not counted.
     package func limit(toBytes bytes: Int?) { residency.withLock { $0.budgetBytes = bytes } }
 
+    package var limitBytes: Int? { residency.withLock { $0.budgetBytes } }
+
     /// One expert's weights, mapped on first use.
     ///
     /// - Parameter expert: nil for the layer's shared expert.

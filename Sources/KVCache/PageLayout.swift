@@ -101,6 +101,9 @@ package struct PageLayout: Sendable, Equatable {
     /// Bytes of everything that a page's memory holds: a sealed page ends with its records for ranking.
     package var recordBytes: Int { pageBytes + (element.isSealed ? indexBytes : 0) }
 
+    /// Bytes of a page in a session's files: whole blocks of 4,096.
+    package var fileBytes: Int { (pageBytes + 4095) & ~4095 }
+
     /// Bytes of one KV head's record for ranking, and of those of all layers `[layers][heads]`, up to 64 bytes.
     var indexRecordBytes: Int { Int(sk_rank_record_bytes(Int32(keyWidth))) }
     var indexBytes: Int { (indexRecordBytes * kvHeadCount * layerCount + 63) & ~63 }

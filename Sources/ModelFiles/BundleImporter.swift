@@ -113,10 +113,7 @@ package struct BundleImporter {
 
     /// Refuses early what cannot fit.
     private static func checkSpace(_ bytes: Int, _ folder: String) throws(ModelFileError) {
-        var status = statvfs()
-        guard statvfs(folder, &status) == 0 else { return }
-        let (free, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
-        guard !overflow, bytes > free else { return }
+        guard let free = FreeDisk.bytes(in: folder), bytes > free else { return }
         throw ModelFileError(
             .full,
             folder,

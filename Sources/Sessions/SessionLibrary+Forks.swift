@@ -75,12 +75,9 @@ extension SessionLibrary {
 
     /// Removes a session. Pages that others use stay, under no name, until those are removed as well.
     package func remove(_ name: String) throws(SessionError) -> Removal {
-        try Self.check(name)
         let lock = try self.lock()
         defer { withExtendedLifetime(lock) {} }
-        guard Folders.exists(folder(name)) else {
-            throw SessionError(.missing, name, "there is no session of this name", hint: "soranji session list")
-        }
+        try checkExists(name)
         guard let writeLock = try FileLock(path: folder(name) + "/" + StoredSession.writeLockName, .exclusive) else {
             throw SessionError(.busy, name, "another process is writing to it", hint: "wait for it to end")
         }

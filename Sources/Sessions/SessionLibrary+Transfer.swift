@@ -141,7 +141,12 @@ extension SessionLibrary {
         }
         let beginning = SessionArchive.beginning()
         guard try file.read(at: 0, count: beginning.count) == beginning else {
-            throw SessionError(.malformed, path, "not an exported session of this version")
+            throw SessionError(
+                .malformed,
+                path,
+                "not an exported session of this version",
+                hint: "name a file that 'soranji session export' of this version wrote"
+            )
         }
         var offset = beginning.count
         func section(_ wanted: String) throws(SessionError) -> Int {

@@ -50,6 +50,14 @@ package struct SessionLibrary: Sendable {
         Self.isName(name) && Folders.exists(folder(name) + "/" + SessionManifest.name)
     }
 
+    /// - Throws: where there is no session of this name, not even a damaged one.
+    package func checkExists(_ name: String) throws(SessionError) {
+        try Self.check(name)
+        guard Folders.exists(folder(name)) else {
+            throw SessionError(.missing, name, "there is no session of this name", hint: "soranji session list")
+        }
+    }
+
     /// What never changes about a session; nil where there is none of this name, or it cannot be read.
     package func manifest(_ name: String) -> SessionManifest? {
         exists(name) ? try? SessionManifest(folder: folder(name)) : nil
@@ -58,10 +66,7 @@ package struct SessionLibrary: Sendable {
     // MARK: Opening and making
 
     package func open(_ name: String, access: StoredSession.Access) throws(SessionError) -> StoredSession {
-        try Self.check(name)
-        guard Folders.exists(folder(name)) else {
-            throw SessionError(.missing, name, "there is no session of this name", hint: "soranji session list")
-        }
+        try checkExists(name)
         return try StoredSession(folder: folder(name), name: name, access: access, library: self)
     }
 

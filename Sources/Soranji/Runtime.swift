@@ -23,8 +23,10 @@ public final class Runtime {
         public var attention = AttentionOptions()
         /// Element type of cached keys and values.
         public var cacheElement = CacheElement.f16
-        /// Bytes of memory that may be used; nil: what is free when a context is asked for.
+        /// Bytes of memory that may be used; nil: what is free.
         public var memoryBytes: Int?
+        /// What is free; nil: what the system says when the model is opened.
+        package var freeBytes: Int?
 
         public init() {}
     }
@@ -61,6 +63,8 @@ public final class Runtime {
     public let contextTokens: Int
     /// Bytes of memory that may be used; nil: what is free.
     public let memoryBytes: Int?
+    /// What was free when the model was opened, less a reserve.
+    package let freeBytes: Int
     /// How contexts are attended to.
     public let attention: AttentionOptions
     /// How keys and values are kept.
@@ -89,6 +93,7 @@ public final class Runtime {
     public init(bundleFolder: String, options: Options = Options()) throws {
         self.bundleFolder = bundleFolder
         memoryBytes = options.memoryBytes
+        freeBytes = options.freeBytes ?? Self.budget(nil).bytes
         bundle = try ModelFiles.Bundle(path: bundleFolder)
         architecture = bundle.architecture
         guard architecture != WhisperConfiguration.architecture else {
@@ -121,7 +126,7 @@ public final class Runtime {
         )
         // Longer prefixes stay with the conversations that read them.
         prefixes = PrefixIndex(byteLimit: runner.bytes(positions: min(contextTokens, 131_072)))
-        if memoryBytes != nil { limitResidents(memoryPlan(tokens: 0, memoryBytes: memoryBytes)) }
+        limitResidents(memoryPlan(tokens: 0, memoryBytes: memoryBytes ?? freeBytes))
     }
 
     /// What people call the model: the file or folder that it was imported from, else the bundle folder's name.

@@ -41,6 +41,8 @@ struct SessionCommandTests {
         #expect(try program.run(["session", "import", file, "copy"]).status == 0)
         let copy = try program.json(ask.map { $0 == "book" ? "copy" : $0 } + ["--json", "Are you sure?"])
         #expect(copy["session"]?["reused_tokens"]?.intValue ?? 0 > stored)
+        let nobody = try program.run(["session", "rm", "nobody"])
+        #expect(nobody.status == 1 && nobody.errors.contains("nobody: there is no session of this name"))
         let unasked = try program.run(["session", "rm", "book"])
         #expect(unasked.status == 1 && unasked.errors.contains("hint: give --yes"))
         let removed = try program.json(["session", "rm", "book", "copy", "--yes", "--json"])

@@ -38,7 +38,10 @@ public enum DocumentError: HintedError, Equatable {
         switch self {
         case .unreadable(let error): error.hint
         case .isFolder: "give its files one by one: --doc FILE --doc FILE"
-        case .empty: nil
+        case .empty(let source):
+            source == "-"
+                ? "pipe a text into it, for example: soranji ask --doc - QUESTION < notes.txt"
+                : "name a file with text in it"
         case .tooLarge: "split it, or keep the part that the question is about"
         case .notUTF8(let source, _, let declared):
             "convert it: iconv -f \(declared ?? "ISO-8859-1") -t UTF-8 \(path(source)) > converted.txt"

@@ -79,15 +79,21 @@ package struct MemoryPlan: Sendable, Equatable {
     /// What the budget leaves to experts, and then to pages in a session's files: as much as one token attends to is sure.
     package let residentExpertBytes: Int
     package let residentStoredBytes: Int
+    /// Whether all pages in files may stay in memory.
+    package let holdsStoredPages: Bool
+    /// What a session's files take on the disk.
+    package let fileBytes: Int
 
     package var fits: Bool { neededBytes <= request.budgetBytes }
 
     package init(_ request: Request) {
         self.request = request
         let pages = Self.pageBytes(tokens: request.tokens, request.layout)
-        let mappedPages = Self.pageBytes(tokens: min(request.mappedTokens, request.tokens), request.layout)
-        let ownPages = pages - min(mappedPages, pages)
-        let attended = request.attendedTokens.map { Self.pageBytes(tokens: $0, request.layout) } ?? 0
+        let mapped = min(request.mappedTokens, request.tokens)
+        // Files hold what ranking knows of pages apart from them, once: it is the index.
+        let mappedPages = Self.pageBytes(tokens: mapped, request.layout, in: \.pageBytes)
+        let ownPages = pages - min(Self.pageBytes(tokens: mapped, request.layout), pages)
+        let attended = request.attendedTokens.map { Self.pageBytes(tokens: $0, request.layout, in: \.pageBytes) } ?? 0
         let index = Self.indexBytes(tokens: request.tokens, blockBytes: request.indexBlockBytes)
         let firm =
             Capped(ownPages) + Capped(min(mappedPages, attended)) + Capped(index) + Capped(request.scratchBytes)
@@ -102,7 +108,12 @@ package struct MemoryPlan: Sendable, Equatable {
         let left = room - min(room, experts - min(experts, request.activeExpertBytes))
         let stored = min(mappedPages, (Capped(min(mappedPages, attended)) + Capped(left)).value)
         residentStoredBytes = stored
+        holdsStoredPages = stored == mappedPages
         let residentPages = (Capped(ownPages) + Capped(stored)).value
+        let records = Self.pageBytes(tokens: mapped, request.layout, in: \.fileBytes)
+        let ranking =
+            request.indexBlockBytes == 0 ? 0 : Self.indexBytes(tokens: mapped, blockBytes: request.indexBlockBytes)
+        fileBytes = mapped > 0 ? (Capped(records) + Capped(ranking)).value : 0
         var parts = [
             Part(
                 name: "trunk",
@@ -140,9 +151,9 @@ package struct MemoryPlan: Sendable, Equatable {
         parts.append(
             Part(
                 name: "pages",
-                bytes: pages,
+                bytes: (Capped(ownPages) + Capped(mappedPages)).value,
                 residentBytes: residentPages,
-                mappedBytes: pages - residentPages,
+                mappedBytes: mappedPages - stored,
                 note: "keys and values as \(request.layout.element.rawValue)"
             )
         )
@@ -186,11 +197,15 @@ package struct MemoryPlan: Sendable, Equatable {
         return (Capped(pages / PageIndexBlock.pages + 1) * Capped(blockBytes)).value
     }
 
-    /// Bytes of the pages that hold `tokens` tokens.
-    static func pageBytes(tokens: Int, _ layout: PageLayout) -> Int {
+    /// Bytes of the pages that hold `tokens` tokens, by those that one page takes somewhere.
+    static func pageBytes(
+        tokens: Int,
+        _ layout: PageLayout,
+        in place: KeyPath<PageLayout, Int> = \.recordBytes
+    ) -> Int {
         let tokens = max(0, tokens)
         let pages = tokens / PageLayout.positions + (tokens % PageLayout.positions == 0 ? 0 : 1)
-        return (Capped(pages) * Capped(layout.recordBytes)).value
+        return (Capped(pages) * Capped(layout[keyPath: place])).value
     }
 
     /// The same with another number of tokens, type or budget.
@@ -211,38 +226,39 @@ package struct MemoryPlan: Sendable, Equatable {
         return low / PageLayout.positions * PageLayout.positions
     }
 
+    /// Something that changes what a plan needs.
+    package struct Remedy: Sendable, Equatable {
+        package var flag: String
+        package var effect: String
+        /// Whether the context fits with it alone.
+        package var fits: Bool
+    }
+
     /// What would help, each with its effect: shown when a plan does not fit, and when it does as what else there is.
-    package var remedies: [(flag: String, effect: String)] {
-        var remedies: [(String, String)] = []
+    package var remedies: [Remedy] {
+        var remedies: [Remedy] = []
+        func add(_ flag: String, _ prefix: String, _ other: MemoryPlan) {
+            let sizes = "\(FixedPoint.bytes(other.neededBytes)) instead of \(FixedPoint.bytes(neededBytes))"
+            let end = fits ? "" : other.fits ? ", which fits" : ", which does not fit either"
+            remedies.append(Remedy(flag: flag, effect: prefix + sizes + end, fits: other.fits))
+        }
         for element in PageLayout.Element.allCases where element != request.layout.element {
             let other = changed { $0.layout = $0.layout.with(element) }
             guard other.neededBytes < neededBytes else { continue }
-            remedies.append(
-                (
-                    "--kv \(element.rawValue)",
-                    "\(FixedPoint.bytes(other.neededBytes)) instead of \(FixedPoint.bytes(neededBytes))"
-                        + (fits ? "" : other.fits ? ", which fits" : ", which does not fit either")
-                )
-            )
+            add("--kv \(element.rawValue)", "", other)
         }
         if request.mappedTokens == 0, request.attendedTokens != nil {
             let stored = changed { $0.mappedTokens = $0.tokens }
-            if stored.neededBytes < neededBytes / 4 * 3 {
-                remedies.append(
-                    (
-                        "ask --session NAME",
-                        "pages lie in files, \(FixedPoint.bytes(stored.neededBytes)) instead of "
-                            + FixedPoint.bytes(neededBytes)
-                            + (fits ? "" : stored.fits ? ", which fits" : ", which does not fit either")
-                    )
-                )
-            }
+            if stored.neededBytes < neededBytes / 4 * 3 { add("ask --session NAME", "pages lie in files, ", stored) }
         }
         if !fits {
-            remedies.append(("--memory \(Self.flagText(neededBytes))", "what this context needs"))
+            remedies.append(
+                Remedy(flag: "--memory \(Self.flagText(neededBytes))", effect: "what this context needs", fits: true)
+            )
             let longest = longestTokens
             if longest > 0 {
-                remedies.append(("at most \(FixedPoint.grouped(longest)) tokens", "the longest context that fits"))
+                let flag = "at most \(FixedPoint.grouped(longest)) tokens"
+                remedies.append(Remedy(flag: flag, effect: "the longest context that fits", fits: true))
             }
         }
         return remedies
@@ -282,7 +298,7 @@ package struct MemoryPlan: Sendable, Equatable {
             ("tokens", .integer(Int64(request.tokens))), ("kv", .string(request.layout.element.rawValue)),
             ("fits", .bool(fits)), ("needed_bytes", .integer(Int64(neededBytes))),
             ("budget_bytes", .integer(Int64(request.budgetBytes))), ("budget_source", .string(request.budgetSource)),
-            ("longest_tokens", .integer(Int64(longestTokens))),
+            ("file_bytes", .integer(Int64(fileBytes))), ("longest_tokens", .integer(Int64(longestTokens))),
             ("trained_tokens", .integer(Int64(request.trainedTokens))),
         ])
         object["parts"] = .array(
@@ -325,7 +341,9 @@ package struct MemoryRefusal: HintedError, Equatable {
         return ([line] + sizes).joined(separator: "\n")
     }
 
+    /// What makes it fit, each on a line of its own.
     package var hint: String? {
-        plan.remedies.map { "\($0.flag): \($0.effect)" }.joined(separator: "; ")
+        let remedies = plan.remedies.filter(\.fits).map { "\($0.flag): \($0.effect)" }
+        return remedies.isEmpty ? nil : remedies.joined(separator: "\n      ")
     }
 }

@@ -138,6 +138,8 @@ extension Runtime {
             limitResidents(plan)
             return
         }
+        // By what was free at first: what this process has taken since is in the plan itself.
+        limitResidents(memoryPlan(tokens: tokens, mappedTokens: mappedTokens, memoryBytes: freeBytes))
         // What is held already is not free any more; and weights that were read are not either. Small contexts are not
         // worth the question.
         let there = max(heldTokens, mappedTokens)
@@ -147,10 +149,11 @@ extension Runtime {
         guard wanted <= plan.request.budgetBytes else { throw MemoryRefusal(plan: plan) }
     }
 
-    /// Routed experts and stored pages may take what a plan leaves to them, and no less than one token needs.
+    /// Routed experts and stored pages may take what a plan leaves to them, and no less than one token needs; all of it where
+    /// it leaves enough.
     func limitResidents(_ plan: MemoryPlan) {
         let hasAllExperts = plan.request.expertBytes <= plan.residentExpertBytes
         decoder.store.limit(toBytes: hasAllExperts ? nil : plan.residentExpertBytes - expertShares.shared)
-        runner.limitStoredPages(toBytes: plan.residentStoredBytes)
+        runner.limitStoredPages(toBytes: plan.holdsStoredPages ? nil : plan.residentStoredBytes)
     }
 }

@@ -169,6 +169,9 @@ public struct SessionStore: Sendable {
         public var keptFor: [String]
     }
 
+    /// - Throws: where there is no session of this name.
+    public func checkExists(_ name: String) throws { try library.checkExists(name) }
+
     public func remove(_ name: String) throws -> Removal {
         let removal = try library.remove(name)
         return Removal(name: removal.name, freedBytes: removal.freedBytes, keptFor: removal.keptFor)

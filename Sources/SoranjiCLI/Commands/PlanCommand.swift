@@ -1,5 +1,6 @@
 import ArgumentParser
 import JSONText
+import ModelFiles
 import Soranji
 
 struct PlanCommand: ParsableCommand {
@@ -9,7 +10,8 @@ struct PlanCommand: ParsableCommand {
         discussion: """
             Sizes come from the model's shape, speeds from two seconds of the real kernels on this machine. A context that \
             does not fit is refused with the same table, and exit code 1; nothing is ever cut. Without --memory, what the \
-            machine or the control group has free is what may be used, less a reserve.
+            machine or the control group has free is what may be used, less a reserve. Of the table, 'resident' is what stays in \
+            memory, 'mapped' what lies in files and is read when it is needed.
 
             Examples:
               soranji plan --tokens 1M
@@ -65,7 +67,14 @@ struct PlanCommand: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    /// Taken to say what was meant.
+    @Argument(help: .hidden) var strayed: [String] = []
+
     func validate() throws {
+        if let first = strayed.first {
+            let meant = (try? TokenCount.parse(first)).map { _ in "; did you mean --tokens \(first)?" } ?? "."
+            throw ValidationError("Unexpected argument '\(first)'\(meant)")
+        }
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads must be from 1 to 1024, not \(threads).")
         }
@@ -110,6 +119,7 @@ struct PlanCommand: ParsableCommand {
             "\(runtime.modelName), \(FixedPoint.count(count, "token")), \(FixedPoint.count(runtime.threadCount, "thread"))"
         )
         for line in TextTable.lines(plan.rows, rightAligned: [1, 2, 3]) { try output.outputLine(line) }
+        if plan.fileBytes > 0 { try output.outputLine("disk        " + disk(plan)) }
         if let speed {
             let seconds = runtime.readingSeconds(tokens: count, speed)
             try output.outputLine(
@@ -134,6 +144,15 @@ struct PlanCommand: ParsableCommand {
         for remedy in plan.remedies where plan.fits {
             try output.outputLine("with \(remedy.flag): \(remedy.effect)")
         }
+    }
+
+    private func disk(_ plan: MemoryPlan) -> String {
+        let files = "\(FixedPoint.bytes(plan.fileBytes)) of files"
+        guard let folder = try? SessionStore.standard().folder, let free = FreeDisk.bytes(in: folder) else {
+            return files
+        }
+        let short = free < plan.fileBytes ? ": too few; SORANJI_SESSIONS names another folder" : ""
+        return files + ", \(FixedPoint.bytes(free)) are free in \(folder)" + short
     }
 
     private func seen(_ recalled: (exact: Int, attended: Int)?) -> String {

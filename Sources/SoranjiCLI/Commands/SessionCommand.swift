@@ -184,6 +184,8 @@ struct SessionCommand: ParsableCommand {
 
         func run() throws {
             let store = try shared.store
+            // Nobody is asked about what is not there.
+            for name in names { try store.checkExists(name) }
             if !yes {
                 guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
                     throw Failure("nobody can be asked whether to remove sessions", hint: "give --yes")
@@ -238,7 +240,9 @@ struct SessionCommand: ParsableCommand {
             defer { progress.clear() }
             var isSound = true
             var reports: [JSON] = []
-            for name in names.isEmpty ? store.list().map(\.name) : names {
+            let names = names.isEmpty ? store.list().map(\.name) : names
+            if names.isEmpty, !shared.json { Terminal.standardError.writeLine("no session in \(store.folder) yet") }
+            for name in names {
                 let found = try SessionProgress.watch(progress, "checking \(name)") { step in
                     try store.verify(name, repairing: repair, onProgress: step)
                 }

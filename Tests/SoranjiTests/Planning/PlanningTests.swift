@@ -78,6 +78,21 @@ struct PlanningTests {
         stored.attendedTokens = nil
         stored.mappedTokens = .max
         #expect(MemoryPlan(stored).neededBytes == 150 << 20)
+        #expect(MemoryPlan(stored).fileBytes == 64 * ((128 * 23_040 + 4095) & ~4095))
+    }
+
+    /// Pages in memory hold what ranking knows of them; those in files leave it to the index.
+    @Test func filesHoldNoRankings() {
+        var sealed = request(8192, .q8v4, budget: 8 << 30)
+        let own = MemoryPlan(sealed)
+        #expect(own.fileBytes == 0)
+        sealed.mappedTokens = 8192
+        sealed.indexBlockBytes = 1000
+        let stored = MemoryPlan(sealed)
+        let layout = layout(.q8v4)
+        #expect(own.parts.first { $0.name == "pages" }?.bytes == 64 * layout.recordBytes)
+        #expect(stored.parts.first { $0.name == "pages" }?.bytes == 64 * layout.pageBytes)
+        #expect(stored.fileBytes == 64 * layout.fileBytes + 5 * 1000)
     }
 
     @Test func hugeNumbersDoNotOverflow() {
@@ -125,6 +140,10 @@ struct PlanningTests {
         let refusal = MemoryRefusal(plan: plan)
         #expect(refusal.description.contains("1,048,576 tokens") && refusal.description.contains("pages"))
         #expect(!MemoryRefusal(plan: plan, isShort: true).description.contains("\n"))
+        // Only what makes it fit.
+        let tight = MemoryRefusal(plan: MemoryPlan(request(1 << 20, .f32, budget: 1 << 30)))
+        #expect(tight.plan.remedies.contains { $0.flag == "--kv f16" && !$0.fits })
+        #expect(tight.hint?.contains("--kv") == false && tight.hint?.contains("--memory 46G") == true)
         #expect(refusal.hint?.contains("--kv f16") == true)
         #expect(MemoryPlan.flagText(700 << 20) == "700M" && MemoryPlan.flagText((700 << 20) + 1) == "701M")
         #expect(MemoryPlan.flagText(.max) == "8589934592G")
