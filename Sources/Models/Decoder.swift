@@ -81,6 +81,8 @@ package final class DecoderRunner {
     package var onRouting: ((_ layer: Int, _ experts: UnsafeBufferPointer<Int32>) -> Void)?
     /// Records where the attention of single tokens falls, when set; see ``makeProbe()``.
     package var probe: AttentionProbe?
+    /// Records how much of the attention of single tokens falls on what they read, when set; see ``makeMassProbe(positions:)``.
+    package var massProbe: AttentionMassProbe?
 
     let attention: PagedAttention
     private let rotary: RotaryEmbedding
@@ -303,6 +305,23 @@ package final class DecoderRunner {
             rotary: rotary,
             maximumPositions: maximumPositions
         )
+    }
+
+    /// - Parameter positions: of contexts that are looked at.
+    package func makeMassProbe(positions: Int) throws -> AttentionMassProbe {
+        try AttentionMassProbe(
+            layout: layout,
+            headCount: decoder.configuration.headCount,
+            rotary: rotary,
+            maximumPositions: min(positions, maximumPositions)
+        )
+    }
+
+    /// Lets probes look at a request of one token.
+    func recordProbes(_ request: PagedAttention.Request, _ table: PageTable) {
+        guard request.tokenCount == 1 else { return }
+        probe?.record(request, table: table, attention: attention)
+        massProbe?.record(request, table: table, attention: attention)
     }
 
     /// Fills the residual: embeddings of ids, and rows of media where they stand.

@@ -90,7 +90,7 @@ extension DecoderRunner {
             sinks: weights.sinks?.pointer
         )
         try attention.attend(request, table: table)
-        if tokens == 1 { probe?.record(request, table: table, attention: attention) }
+        recordProbes(request, table)
         for token in 0..<tokens {
             attentionOutput.row(token).update(from: grouped.output.pointer + token * queryWidth, count: queryWidth)
         }

@@ -153,7 +153,7 @@ extension DecoderRunner {
             sinks: nil
         )
         try attention.attend(request, table: table)
-        if tokens == 1 { probe?.record(request, table: table, attention: attention) }
+        recordProbes(request, table)
         for row in 0..<tokens * shape.headCount {
             latent.latentRows.row(row)
                 .update(from: latent.latentOutput.pointer + row * shape.latentRank, count: shape.latentRank)

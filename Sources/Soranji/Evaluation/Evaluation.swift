@@ -14,6 +14,8 @@ package struct EvaluationSettings: Sendable, Equatable {
     package var samples: Int
     package var seed: UInt64
     package var style: EvaluationStyle
+    /// Whether it is measured how much of an answer's attention falls on pages that are read.
+    package var measuresAttention: Bool
 
     package init(
         tasks: [EvaluationTask],
@@ -21,7 +23,8 @@ package struct EvaluationSettings: Sendable, Equatable {
         depths: [Double],
         samples: Int,
         seed: UInt64,
-        style: EvaluationStyle
+        style: EvaluationStyle,
+        measuresAttention: Bool = false
     ) {
         self.tasks = tasks
         self.lengths = lengths
@@ -29,6 +32,7 @@ package struct EvaluationSettings: Sendable, Equatable {
         self.samples = samples
         self.seed = seed
         self.style = style
+        self.measuresAttention = measuresAttention
     }
 
     /// `count` depths from the beginning to the end; the middle alone for one.
@@ -47,6 +51,10 @@ package final class Evaluation {
     package let settings: EvaluationSettings
     private let builder: EvaluationBuilder
     private let tokenizer: Tokenizer
+    private let massProbe: AttentionMassProbe?
+
+    /// Contexts up to here have their attention measured: it takes a pass over all pages for every token of an answer.
+    package static let mostMeasuredTokens = 65_536 + 4096
 
     /// A length that was left out for a task.
     package struct Omission: Sendable, Equatable, Hashable {
@@ -63,6 +71,9 @@ package final class Evaluation {
         self.runtime = runtime
         self.settings = settings
         tokenizer = try runtime.requireTokenizer()
+        massProbe =
+            settings.measuresAttention
+            ? try runtime.runner.makeMassProbe(positions: Self.mostMeasuredTokens) : nil
         builder = EvaluationBuilder(
             frame: try EvaluationFrame(settings.style, tokenizer: tokenizer, template: runtime.template),
             encoder: PieceEncoder(tokenizer),
@@ -261,6 +272,9 @@ package final class Evaluation {
         var text = ""
         let clock = ContinuousClock.now
         let cached = table.count
+        massProbe?.shares = AttentionMassProbe.Shares()
+        runner.massProbe = massProbe
+        defer { runner.massProbe = nil }
         let result = try runtime.generate(
             stream: TokenStream(text: tokens),
             table: &table,
@@ -284,6 +298,8 @@ package final class Evaluation {
         record.promptTokens = tokens.count
         record.cachedTokens = cached
         record.seconds = seconds(clock.duration(to: .now))
+        record.attentionRead = massProbe?.shares.share
+        record.farAttentionRead = massProbe?.shares.farShare
         return result.tokens
     }
 

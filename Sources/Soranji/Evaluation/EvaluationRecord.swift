@@ -25,6 +25,10 @@ package struct EvaluationRecord: Sendable, Equatable {
     /// First and last position of each needle.
     package var needles: [[Int]] = []
     package var seconds: Double
+    /// Of the attention that the answer's tokens would give to all of the context, the share that falls on what they read,
+    /// and of that to pages beyond the window and the first one, the share on those that were found; from 0 to 1.
+    package var attentionRead: Double?
+    package var farAttentionRead: Double?
 
     /// What tells it from all others of an evaluation.
     var key: String {
@@ -53,6 +57,8 @@ package struct EvaluationRecord: Sendable, Equatable {
             object["needles"] = .array(needles.map { .array($0.map { .integer(Int64($0)) }) })
         }
         object["seconds"] = .number(seconds)
+        if let attentionRead { object["attention_read"] = .number(attentionRead) }
+        if let farAttentionRead { object["far_attention_read"] = .number(farAttentionRead) }
         return .object(object)
     }
 }
@@ -84,7 +90,9 @@ extension EvaluationRecord {
             promptTokens: json["prompt_tokens"]?.intValue ?? 0,
             cachedTokens: json["cached_tokens"]?.intValue ?? 0,
             needles: json["needles"]?.arrayValue?.map { $0.arrayValue?.compactMap(\.intValue) ?? [] } ?? [],
-            seconds: json["seconds"]?.doubleValue ?? 0
+            seconds: json["seconds"]?.doubleValue ?? 0,
+            attentionRead: json["attention_read"]?.doubleValue,
+            farAttentionRead: json["far_attention_read"]?.doubleValue
         )
     }
 }

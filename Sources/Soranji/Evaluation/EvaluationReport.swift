@@ -70,6 +70,19 @@ package struct EvaluationReport {
         return (found.reduce(0) { $0 + $1.score } / Double(found.count), found.count)
     }
 
+    /// The mean shares of attention that was read, where that was measured: of all, and of that to far pages.
+    package func attention(_ row: Row, length: Int) -> (read: Double, far: Double?)? {
+        let found = records.filter {
+            $0.task == row.task && $0.setting == row.setting && $0.kind == row.kind && $0.lengthTokens == length
+                && (row.depth == nil || $0.depth == row.depth)
+        }
+        func mean(_ values: [Double]) -> Double? {
+            values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+        }
+        guard let read = mean(found.compactMap(\.attentionRead)) else { return nil }
+        return (read, mean(found.compactMap(\.farAttentionRead)))
+    }
+
     /// Of a whole set of translations, as sacrebleu counts it.
     private static func chrF(_ records: [EvaluationRecord], _ answer: (EvaluationRecord) -> String) -> Double {
         var corpus = ChrF()
@@ -127,6 +140,10 @@ package struct EvaluationReport {
                 if let depth = row.depth { cell["depth"] = .number(depth) }
                 cell["score"] = .number(mean.score)
                 cell["answers"] = .integer(Int64(mean.count))
+                if let attention = attention(row, length: length) {
+                    cell["attention_read"] = .number(attention.read)
+                    if let far = attention.far { cell["far_attention_read"] = .number(far) }
+                }
                 if let bounds = bounds(row, length: length) {
                     cell["floor"] = .number(bounds.floor)
                     cell["ceiling"] = .number(bounds.ceiling)

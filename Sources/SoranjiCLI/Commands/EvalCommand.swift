@@ -86,6 +86,14 @@ struct EvalCommand: ParsableCommand {
     )
     var resume: String?
 
+    @Flag(
+        help: """
+            Measure how much of an answer's attention falls on pages that are read, in contexts of up to 64K tokens that are \
+            recalled.
+            """
+    )
+    var measureAttention = false
+
     @Flag(help: "Print JSON with every answer.")
     var json = false
 
@@ -113,7 +121,8 @@ struct EvalCommand: ParsableCommand {
                 depths: EvaluationSettings.depths(depths),
                 samples: samples,
                 seed: seed,
-                style: style
+                style: style,
+                measuresAttention: measureAttention
             )
         )
         let file = try resume.map { try EvaluationFile(path: $0, header: evaluation.header, resumes: true) }
@@ -178,7 +187,7 @@ struct EvalCommand: ParsableCommand {
         for line in TextTable.lines(rows(report, byDepth: usesDepths), rightAligned: Set(1...report.lengths.count)) {
             try output.outputLine(line)
         }
-        for line in bounds(report) { try output.outputLine(line) }
+        for line in bounds(report) + attention(report) { try output.outputLine(line) }
         for omission in report.omissions {
             Terminal.standardError.writeLine(
                 "left out: \(omission.task.rawValue) of \(EvaluationReport.lengthLabel(omission.lengthTokens)) "
@@ -204,6 +213,20 @@ struct EvalCommand: ParsableCommand {
             }
         }
         return rows
+    }
+
+    /// How much of the attention was read.
+    private func attention(_ report: EvaluationReport) -> [String] {
+        func percent(_ share: Double) -> String { "\(FixedPoint.text(share * 100, places: 1)) %" }
+        return report.rows(byDepth: false).flatMap { row in
+            report.lengths.compactMap { length -> String? in
+                guard let attention = report.attention(row, length: length) else { return nil }
+                let far = attention.far.map { ", \(percent($0)) of that to far pages" } ?? ""
+                return
+                    "\(row.label), \(EvaluationReport.lengthLabel(length)): \(percent(attention.read)) of the attention was read"
+                    + far
+            }
+        }
     }
 
     /// What translations would score that know no rule or all rules.

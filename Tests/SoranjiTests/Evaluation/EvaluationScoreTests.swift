@@ -57,6 +57,23 @@ struct EvaluationScoreTests {
         )
     }
 
+    @Test func sharesOfAttentionAreKeptAndAveraged() throws {
+        var first = record(.passkey, 4096, 0, 100)
+        (first.attentionRead, first.farAttentionRead) = (0.9, 0.5)
+        var second = record(.passkey, 4096, 1, 100)
+        second.attentionRead = 1
+        #expect(EvaluationRecord(json: first.json) == first && EvaluationRecord(json: second.json) == second)
+        let report = EvaluationReport(
+            records: [first, second, record(.needle, 4096, 0, 1)],
+            omissions: [],
+            lengths: [4096]
+        )
+        let shares = try #require(report.attention(.init(task: .passkey), length: 4096))
+        #expect(abs(shares.read - 0.95) < 1e-12 && shares.far == 0.5)
+        #expect(report.attention(.init(task: .needle), length: 4096) == nil)
+        #expect(report.attention(.init(task: .passkey), length: 2048) == nil)
+    }
+
     @Test func resultsSurviveAndCutLinesDoNot() throws {
         let folder = TemporaryFolder()
         let path = folder.path + "/results.jsonl"
