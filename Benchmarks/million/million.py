@@ -21,6 +21,7 @@ sys.path.insert(0, str(FOLDER.parent / "peers"))
 import peer  # noqa: E402
 
 QUESTION = "What is the pass key? Remember the number."
+LONG_QUESTION = "Write a long story about what you have read."
 NAME = "million"
 
 
@@ -54,9 +55,9 @@ def document(options, home):
     return path
 
 
-def ask(options, home, *arguments, kill_after=None):
+def ask(options, home, *arguments, question=QUESTION, kill_after=None):
     """Runs a question to its end, or kills it. The report, seconds to the first byte and to the end, and peak MiB."""
-    command = [options.program, "ask", "--session", NAME, "--kv", options.kv, "--threads", options.threads, *arguments, QUESTION]
+    command = [options.program, "ask", "--session", NAME, "--kv", options.kv, "--threads", options.threads, *arguments, question]
     environment = os.environ | {"SORANJI_SESSIONS": str(home / "sessions")}
     with open(home / "errors.txt", "w+") as errors:
         started = time.monotonic()
@@ -125,8 +126,9 @@ def body():
     for name, arguments in (("page cache dropped", ()), ("again", ()), (f"--memory {options.memory}", ("--memory", options.memory))):
         output, to_first, seconds, peak = ask(options, home, "-n", 16, "--no-sources", *arguments)
         rows.append([f"{name}: first token, all", f"{to_first:.2f} s, {seconds:.2f} s", f"{peak:.0f} MiB", output.strip()])
-    report = json.loads(ask(options, home, "-n", 64, "--no-sources", "--json")[0])
-    rows.append(["writing after it", f"{report['decode_tokens_per_second']:.1f} tokens/s", "", ""])
+    for name in ("writing, its pages not in memory yet", "writing"):
+        report = json.loads(ask(options, home, "-n", 200, "--no-sources", "--json", question=LONG_QUESTION)[0])
+        rows.append([name, f"{report['decode_tokens_per_second']:.1f} tokens/s", "", f"{report['answer_tokens']} tokens"])
     print(f"{tokens:,} tokens")
     print(peer.table(["", "time", "peak", "answer"], rows))
     answers = {row[3] for row in rows[:4]}
