@@ -42,6 +42,15 @@ extension SessionLibrary {
         guard !Folders.exists(path) else {
             throw SessionError(.exists, path, "there is a file of this name already", hint: "choose another name")
         }
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        guard folder.isEmpty || Folders.isFolder(folder) else {
+            throw SessionError(
+                .missing,
+                path,
+                "there is no folder '\(folder)'",
+                hint: "make it first: mkdir -p \(folder)"
+            )
+        }
         do {
             let file = try SessionFile(path: partial, writing: true, creating: true)
             try file.truncate(to: 0)
@@ -134,6 +143,14 @@ extension SessionLibrary {
     ) throws -> StoredSession {
         try Self.check(name)
         guard !Folders.exists(folder(name)) else { throw Self.taken(name) }
+        guard Folders.exists(path) else {
+            throw SessionError(
+                .missing,
+                path,
+                "no such file",
+                hint: "name a file that 'soranji session export' wrote"
+            )
+        }
         let file = try SessionFile(path: path, writing: false)
         let size = try file.byteCount()
         func damaged(_ reason: String) -> SessionError {

@@ -86,7 +86,14 @@ package struct SessionLibrary: Sendable {
 
     /// Makes an empty folder that has no session's name.
     func makeStaging(_ name: String) throws(SessionError) -> String {
-        try Folders.create(root)
+        do {
+            try Folders.create(root)
+        } catch {
+            // What is wrong is the place that was chosen for all of them.
+            var error = error
+            error.hint = error.hint ?? "SORANJI_SESSIONS names another folder for sessions"
+            throw error
+        }
         for attempt in 0..<100 {
             let path = "\(root)/\(name)\(Self.stagingMark)\(getpid())-\(attempt)"
             if mkdir(path, 0o700) == 0 { return path }
@@ -165,6 +172,11 @@ enum Folders {
         return stat(path, &status) == 0
     }
 
+    static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// Names of what lies in a folder, sorted; none where it cannot be read.
     static func names(in folder: String) -> [String] {
         guard let directory = opendir(folder) else { return [] }
@@ -181,8 +193,12 @@ enum Folders {
 
     /// Makes a folder and those above it, for this user alone where they are new.
     static func create(_ path: String) throws(SessionError) {
-        if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
+        if mkdir(path, 0o700) == 0 { return }
         let code = errno
+        if code == EEXIST {
+            guard isFolder(path) else { throw SessionError(.system(ENOTDIR), path, "this is a file, not a folder") }
+            return
+        }
         guard code == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
             throw .system(path, "cannot make the folder", code: code)
         }

@@ -36,6 +36,10 @@ struct SessionCommandTests {
         let twice = try program.run(["session", "fork", "book", "draft"])
         #expect(twice.status == 1 && twice.errors.contains("error: draft: there is a session of this name already"))
         #expect(try program.run(["session", "verify"]).output.contains("book: sound"))
+        let nowhere = try program.run(["session", "export", "draft", program.folder + "/no/book.session"])
+        #expect(nowhere.status == 1 && nowhere.errors.contains("hint: make it first: mkdir -p"))
+        #expect(!nowhere.errors.contains("partial"))
+        #expect(try program.run(["session", "import", "/no/file", "copy"]).errors.contains("session export"))
         let file = program.folder + "/book.session"
         #expect(try program.run(["session", "export", "draft", file]).status == 0)
         #expect(try program.run(["session", "import", file, "copy"]).status == 0)

@@ -50,6 +50,11 @@ package struct BookShelf: Sendable {
         FileManager.default.fileExists(atPath: try path(name))
     }
 
+    /// - Throws: where there is no book of this name.
+    package func checkExists(_ name: String) throws {
+        guard try exists(name) else { throw BookError.notFound(name, known: names) }
+    }
+
     package func load(_ name: String) throws -> Book {
         let path = try path(name)
         guard let data = FileManager.default.contents(atPath: path) else {

@@ -61,6 +61,8 @@ package final class Evaluation {
         package var task: EvaluationTask
         package var lengthTokens: Int
         package var reason: String
+        /// Whether more tokens would help, not fewer.
+        package var isTooShort = false
     }
 
     /// Lengths that were left out, as far as they are known.
@@ -87,17 +89,24 @@ package final class Evaluation {
         }
     }
 
-    private func omit(_ task: EvaluationTask, _ length: Int, _ reason: String) {
-        let omission = Omission(task: task, lengthTokens: length, reason: reason)
+    private func omit(_ task: EvaluationTask, _ length: Int, _ reason: String, isTooShort: Bool = false) {
+        let omission = Omission(task: task, lengthTokens: length, reason: reason, isTooShort: isTooShort)
         if !omissions.contains(where: { $0.task == task && $0.lengthTokens == length }) { omissions.append(omission) }
     }
 
     /// What results have to have in common to be put into one file.
     package var header: JSON {
-        [
-            "evaluation": "soranji", "version": 1, "model": .string(runtime.modelName),
+        let recall = runner.recall
+        return [
+            "evaluation": "soranji", "version": 2, "model": .string(runtime.modelName),
             "seed": .string("\(settings.seed)"), "style": .string(settings.style.rawValue),
-            "vocabulary": .integer(Int64(runtime.vocabularySize)),
+            "vocabulary": .integer(Int64(runtime.vocabularySize)), "kv": .string(runtime.cacheElement.rawValue),
+            "attention": .string(runtime.attention.mode.rawValue),
+            "recall_window": recall.map { .integer(Int64($0.localPositions)) } ?? .null,
+            "recall_pages": recall.map { .integer(Int64($0.retrievedPages)) } ?? .null,
+            "recall_step": recall.map { .integer(Int64($0.rankingStep)) } ?? .null,
+            "recall_lock": .string(runtime.attention.questionLock.rawValue),
+            "measures_attention": .bool(settings.measuresAttention),
         ]
     }
 
@@ -130,7 +139,8 @@ package final class Evaluation {
                     omit(
                         task,
                         short.length,
-                        "too short: at least \(FixedPoint.count(short.needed, "token")) are needed"
+                        "too short: at least \(FixedPoint.count(short.needed, "token")) are needed",
+                        isTooShort: true
                     )
                 }
                 let cases = group.cases.filter { !isDone($0, done) }

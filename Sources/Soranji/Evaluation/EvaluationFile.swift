@@ -9,6 +9,9 @@ package final class EvaluationFile {
     /// Results that were there already.
     package private(set) var records: [EvaluationRecord] = []
 
+    /// What a file of results never reaches.
+    static let mostBytes = 1 << 30
+
     /// - Parameters:
     ///   - header: what has to be equal for results to belong together.
     ///   - resumes: whether an existing file is gone on with; else it is an error.
@@ -21,6 +24,11 @@ package final class EvaluationFile {
             throw SystemError("open", path)
         }
         descriptor = opened
+        var status = stat()
+        guard fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw EvaluationError.noPlainFile(path)
+        }
+        guard status.st_size <= Self.mostBytes else { throw EvaluationError.resultsTooLarge(path) }
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = retryingInterrupts { read(opened, &chunk, chunk.count) }

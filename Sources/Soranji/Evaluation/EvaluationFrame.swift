@@ -70,14 +70,19 @@ package enum EvaluationError: HintedError, Equatable {
     case otherSettings(String)
     case notAResultsFile(String, line: Int)
     case resultsExist(String)
+    case resultsTooLarge(String)
+    case noPlainFile(String)
 
     package var description: String {
         switch self {
         case .noTemplate: "the model has no chat template that an evaluation could use"
         case .noLengths: "no length was given"
-        case .otherSettings(let path): "'\(path)' holds results of another model, seed or style"
+        case .otherSettings(let path): "'\(path)' holds results of another model, seed, style, --kv or attention"
         case .notAResultsFile(let path, let line): "'\(path)' is no file of results: line \(line) cannot be read"
         case .resultsExist(let path): "'\(path)' exists already"
+        case .resultsTooLarge(let path):
+            "'\(path)' has more than \(FixedPoint.bytes(EvaluationFile.mostBytes)), too much for results"
+        case .noPlainFile(let path): "'\(path)' is a device, a pipe or a folder, where results cannot be kept"
         }
     }
 
@@ -86,7 +91,7 @@ package enum EvaluationError: HintedError, Equatable {
         case .noTemplate: "use --style raw"
         case .noLengths: nil
         case .otherSettings: "repeat the settings of the first run, or name another file"
-        case .notAResultsFile: "name another file"
+        case .notAResultsFile, .resultsTooLarge, .noPlainFile: "name another file"
         case .resultsExist: "use --resume to go on with it, or name another file"
         }
     }

@@ -27,6 +27,10 @@ package struct MemoryPlan: Sendable, Equatable {
         package var budgetBytes: Int
         package var budgetSource: String
         package var trainedTokens: Int
+        /// What the machine has, whatever may be used of it.
+        package var freeBytes = Int.max
+        /// What is free on the disk for a session's files, and where; nil where that does not matter or is not known.
+        package var disk: Disk?
 
         package init(
             tokens: Int,
@@ -61,6 +65,17 @@ package struct MemoryPlan: Sendable, Equatable {
         }
     }
 
+    /// Where a session's files would lie.
+    package struct Disk: Sendable, Equatable {
+        package var folder: String
+        package var freeBytes: Int
+
+        package init(folder: String, freeBytes: Int) {
+            self.folder = folder
+            self.freeBytes = freeBytes
+        }
+    }
+
     /// One thing that takes memory.
     package struct Part: Sendable, Equatable {
         package var name: String
@@ -84,7 +99,8 @@ package struct MemoryPlan: Sendable, Equatable {
     /// What a session's files take on the disk.
     package let fileBytes: Int
 
-    package var fits: Bool { neededBytes <= request.budgetBytes }
+    package var fits: Bool { neededBytes <= request.budgetBytes && fitsDisk }
+    package var fitsDisk: Bool { request.disk.map { fileBytes <= $0.freeBytes } ?? true }
 
     package init(_ request: Request) {
         self.request = request
@@ -252,13 +268,21 @@ package struct MemoryPlan: Sendable, Equatable {
             if stored.neededBytes < neededBytes / 4 * 3 { add("ask --session NAME", "pages lie in files, ", stored) }
         }
         if !fits {
-            remedies.append(
-                Remedy(flag: "--memory \(Self.flagText(neededBytes))", effect: "what this context needs", fits: true)
-            )
+            if neededBytes > request.budgetBytes, neededBytes <= request.freeBytes, fitsDisk {
+                let flag = "--memory \(Self.flagText(neededBytes))"
+                remedies.append(Remedy(flag: flag, effect: "what this context needs", fits: true))
+            }
+            if !fitsDisk, neededBytes <= request.budgetBytes {
+                remedies.append(Remedy(flag: "SORANJI_SESSIONS", effect: "a folder on a larger disk", fits: true))
+            }
             let longest = longestTokens
             if longest > 0 {
                 let flag = "at most \(FixedPoint.grouped(longest)) tokens"
                 remedies.append(Remedy(flag: flag, effect: "the longest context that fits", fits: true))
+            } else if remedies.allSatisfy({ !$0.fits }) {
+                let least = changed { $0.tokens = PageLayout.positions }.neededBytes
+                let flag = "--memory \(Self.flagText(least))"
+                remedies.append(Remedy(flag: flag, effect: "what \(PageLayout.positions) tokens need", fits: true))
             }
         }
         return remedies
@@ -298,7 +322,9 @@ package struct MemoryPlan: Sendable, Equatable {
             ("tokens", .integer(Int64(request.tokens))), ("kv", .string(request.layout.element.rawValue)),
             ("fits", .bool(fits)), ("needed_bytes", .integer(Int64(neededBytes))),
             ("budget_bytes", .integer(Int64(request.budgetBytes))), ("budget_source", .string(request.budgetSource)),
-            ("file_bytes", .integer(Int64(fileBytes))), ("longest_tokens", .integer(Int64(longestTokens))),
+            ("file_bytes", .integer(Int64(fileBytes))),
+            ("disk_free_bytes", request.disk.map { .integer(Int64($0.freeBytes)) } ?? .null),
+            ("longest_tokens", .integer(Int64(longestTokens))),
             ("trained_tokens", .integer(Int64(request.trainedTokens))),
         ])
         object["parts"] = .array(
@@ -329,6 +355,11 @@ package struct MemoryRefusal: HintedError, Equatable {
     }
 
     package var description: String {
+        if !plan.fitsDisk, let disk = plan.request.disk {
+            return
+                "a context of \(FixedPoint.count(plan.request.tokens, "token")) needs \(FixedPoint.bytes(plan.fileBytes)) "
+                + "of files, but \(FixedPoint.bytes(disk.freeBytes)) are free in \(disk.folder)"
+        }
         let line =
             "a context of \(FixedPoint.count(plan.request.tokens, "token")) needs "
             + "\(FixedPoint.bytes(plan.neededBytes)), but \(FixedPoint.bytes(plan.request.budgetBytes)) may be used "

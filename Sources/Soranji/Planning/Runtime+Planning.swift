@@ -27,25 +27,25 @@ extension Runtime {
     ) -> MemoryPlan {
         let budget = Self.budget(memoryBytes)
         let manifest = bundle.manifest
-        return MemoryPlan(
-            .init(
-                tokens: tokens,
-                mappedTokens: mappedTokens,
-                attendedTokens: runner.recall.map { max($0.attendedPositions, min($0.firstPosition, tokens)) },
-                trunkBytes: manifest.trunkBytes,
-                expertBytes: manifest.expertBytes,
-                activeExpertBytes: expertShares.active,
-                encoderBytes: manifest.encoders.reduce(0) { $0 + $1.bytes },
-                layout: runner.layout.with((element ?? cacheElement).page),
-                indexBlockBytes: runner.recall == nil
-                    ? 0 : PageIndexBlock.layerBytes(runner.layout) * runner.layout.layerCount,
-                scratchBytes: scratchBytes(tokens: tokens),
-                programBytes: Self.programBytes,
-                budgetBytes: budget.bytes,
-                budgetSource: budget.source,
-                trainedTokens: trainedContextTokens
-            )
+        var request = MemoryPlan.Request(
+            tokens: tokens,
+            mappedTokens: mappedTokens,
+            attendedTokens: runner.recall.map { max($0.attendedPositions, min($0.firstPosition, tokens)) },
+            trunkBytes: manifest.trunkBytes,
+            expertBytes: manifest.expertBytes,
+            activeExpertBytes: expertShares.active,
+            encoderBytes: manifest.encoders.reduce(0) { $0 + $1.bytes },
+            layout: runner.layout.with((element ?? cacheElement).page),
+            indexBlockBytes: runner.recall == nil
+                ? 0 : PageIndexBlock.layerBytes(runner.layout) * runner.layout.layerCount,
+            scratchBytes: scratchBytes(tokens: tokens),
+            programBytes: Self.programBytes,
+            budgetBytes: budget.bytes,
+            budgetSource: budget.source,
+            trainedTokens: trainedContextTokens
         )
+        request.freeBytes = freeBytes
+        return MemoryPlan(request)
     }
 
     /// What tokens see in a context of `tokens`: the first `exact` ones all before them, the others `attended` at most; nil

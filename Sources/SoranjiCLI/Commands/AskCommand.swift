@@ -155,7 +155,11 @@ struct AskCommand: ParsableCommand {
 
     private func questionText() throws -> String {
         if !question.isEmpty, question != ["-"] { return question.joined(separator: " ") }
-        return try DocumentReader().read("-").text.trimmingWhitespace
+        do {
+            return try DocumentReader().read("-").text.trimmingWhitespace
+        } catch DocumentError.empty {
+            throw Failure("there is no question", hint: "write it behind the options, or into standard input")
+        }
     }
 }
 

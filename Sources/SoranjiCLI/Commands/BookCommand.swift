@@ -176,6 +176,12 @@ struct BookCommand: ParsableCommand {
                 try Terminal.standardOutput.outputLine(report(reply, book, runtime).text(indented: true))
             } else {
                 try output.finish()
+                if reply.answer.reason == .tokenLimit {
+                    let notes = AnswerNotes(answer: reply.answer, documents: [], style: Terminal.standardError.style)
+                    Terminal.standardError.writeLine(
+                        notes.limit(sampling.maxTokens.tokens, contextTokens: runtime.contextTokens)
+                    )
+                }
                 show(reply, book)
             }
             if reply.answer.reason == .cancelled { throw ExitStatus.interrupted }
@@ -263,9 +269,18 @@ struct BookCommand: ParsableCommand {
         @Argument(help: "Names of books.")
         var names: [String]
 
+        @Flag(name: [.short, .long], help: "Do not ask.")
+        var yes = false
+
         func run() throws {
             let shelf = try BookShelf()
-            for name in names { try shelf.remove(name) }
+            // Nobody is asked about what is not there.
+            for name in names { try shelf.checkExists(name) }
+            if !yes { try Confirmation.ask("remove", names) }
+            for name in names {
+                try shelf.remove(name)
+                Terminal.standardError.writeLine("removed \(name)")
+            }
         }
     }
 }

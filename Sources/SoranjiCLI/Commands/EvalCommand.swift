@@ -29,14 +29,14 @@ struct EvalCommand: ParsableCommand {
     @OptionGroup(title: "Model") var model: ModelFlags
 
     @Option(
-        help: ArgumentHelp("Tasks, with commas between them, or 'all'.", valueName: "names"),
+        help: ArgumentHelp("Tasks, with commas between them, or 'all'. (default: passkey,needle)", valueName: "names"),
         transform: TaskList.parse
     )
     var task = TaskList(tasks: [.passkey, .needle])
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Lengths in tokens, e.g. 4K,8K,32K.", valueName: "lengths"),
+        help: ArgumentHelp("Lengths in tokens, e.g. 4K,8K,32K. (default: 1K,2K,4K,8K)", valueName: "lengths"),
         transform: LengthList.parse
     )
     var lengths = LengthList(tokens: [1024, 2048, 4096, 8192])
@@ -125,6 +125,9 @@ struct EvalCommand: ParsableCommand {
                 measuresAttention: measureAttention
             )
         )
+        // Hours of work should not end in a name that cannot be written to.
+        if let plot { _ = try AtomicFile(path: plot) }
+        announce(lengths.tokens.filter { $0 <= runtime.contextTokens }, progress)
         let file = try resume.map { try EvaluationFile(path: $0, header: evaluation.header, resumes: true) }
         var records = file?.records ?? []
         let isStopped = try Interrupt.watch { () throws -> Bool in
@@ -161,18 +164,34 @@ struct EvalCommand: ParsableCommand {
         guard !report.records.isEmpty else {
             throw Failure(
                 "nothing could be run: " + (report.omissions.first?.reason ?? "no case"),
-                hint: "use smaller --lengths, or a larger --context"
+                hint: report.omissions.first?.isTooShort == true
+                    ? "use larger --lengths" : "use smaller --lengths, or a larger --context"
             )
         }
+    }
+
+    /// Off a terminal nothing else shows that something goes on.
+    private func announce(_ lengths: [Int], _ progress: ProgressBar) {
+        guard !progress.isVisible, !lengths.isEmpty else { return }
+        let labels = lengths.map(EvaluationReport.lengthLabel).joined(separator: ", ")
+        Terminal.standardError.writeLine(
+            "running \(task) with \(labels) tokens, "
+                + "\(FixedPoint.count(depths, "depth")), \(FixedPoint.count(samples, "sample"))"
+        )
     }
 
     // MARK: Output
 
     private func show(_ report: EvaluationReport, _ runtime: Runtime, _ seed: UInt64) throws {
         let note = "seed \(seed), \(style.rawValue), \(FixedPoint.count(samples, "sample"))"
+        // The table first: a picture that cannot be written takes nothing else along.
+        try showTable(report, runtime, seed, note)
         if let plot, let format = PlotFormat(path: plot), !report.records.isEmpty {
             try report.heatmap(model: runtime.modelName, note: note).write(to: plot, as: format)
         }
+    }
+
+    private func showTable(_ report: EvaluationReport, _ runtime: Runtime, _ seed: UInt64, _ note: String) throws {
         let output = Terminal.standardOutput
         if json {
             guard case .object(var object) = report.json else { return }
@@ -220,7 +239,12 @@ struct EvalCommand: ParsableCommand {
         func percent(_ share: Double) -> String { "\(FixedPoint.text(share * 100, places: 1)) %" }
         return report.rows(byDepth: false).flatMap { row in
             report.lengths.compactMap { length -> String? in
-                guard let attention = report.attention(row, length: length) else { return nil }
+                guard let attention = report.attention(row, length: length) else {
+                    guard measureAttention, report.mean(row, length: length) != nil else { return nil }
+                    return "\(row.label), \(EvaluationReport.lengthLabel(length)): attention was not measured: "
+                        + (length > Evaluation.mostMeasuredTokens
+                            ? "the context is too long" : "every token saw all of it (see --attention recall)")
+                }
                 let far = attention.far.map { ", \(percent($0)) of that to far pages" } ?? ""
                 return
                     "\(row.label), \(EvaluationReport.lengthLabel(length)): \(percent(attention.read)) of the attention was read"

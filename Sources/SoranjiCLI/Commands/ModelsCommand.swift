@@ -104,13 +104,8 @@ struct ModelsCommand: ParsableCommand {
         func run() throws {
             let chosen = try choose(from: ModelCache.list())
             if !chosen.isEmpty, !yes {
-                guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
-                    throw Failure("nobody can be asked whether to remove \(summary(chosen))", hint: "give --yes")
-                }
-                guard confirms(chosen) else {
-                    Terminal.standardError.writeLine("nothing was removed")
-                    throw ExitCode(ExitStatus.failure)
-                }
+                let details = chosen.map { "  \($0.name)  \(FixedPoint.bytes($0.byteCount))" }
+                try Confirmation.ask("remove", [summary(chosen)], details: details)
             }
             for model in chosen { try ModelCache.remove(model) }
             let leftovers = try ModelCache.removeLeftovers()
@@ -155,17 +150,6 @@ struct ModelsCommand: ParsableCommand {
         private func summary(_ models: [CachedModel]) -> String {
             let bytes = models.reduce(0) { $0 &+ $1.byteCount }
             return FixedPoint.count(models.count, "model") + (models.isEmpty ? "" : " (\(FixedPoint.bytes(bytes)))")
-        }
-
-        private func confirms(_ models: [CachedModel]) -> Bool {
-            let notes = Terminal.standardError
-            for model in models { notes.writeLine("  \(model.name)  \(FixedPoint.bytes(model.byteCount))") }
-            notes.write("Remove \(summary(models))? [y/N] ")
-            guard let answer = readLine()?.trimmingWhitespace.lowercased() else {
-                notes.writeLine()
-                return false
-            }
-            return answer == "y" || answer == "yes"
         }
     }
 }

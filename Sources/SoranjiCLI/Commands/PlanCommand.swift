@@ -95,7 +95,10 @@ struct PlanCommand: ParsableCommand {
             tokens: count,
             mappedTokens: stored ? count : 0,
             memoryBytes: memory?.bytes
-        )
+        ).changed { request in
+            guard stored, let folder = try? SessionStore.standard().folder else { return }
+            request.disk = FreeDisk.bytes(in: folder).map { .init(folder: folder, freeBytes: $0) }
+        }
         var speed: SpeedProbe?
         if probe {
             progress.update("measuring", completed: 0, total: nil, unit: .steps)
@@ -148,11 +151,9 @@ struct PlanCommand: ParsableCommand {
 
     private func disk(_ plan: MemoryPlan) -> String {
         let files = "\(FixedPoint.bytes(plan.fileBytes)) of files"
-        guard let folder = try? SessionStore.standard().folder, let free = FreeDisk.bytes(in: folder) else {
-            return files
-        }
-        let short = free < plan.fileBytes ? ": too few; SORANJI_SESSIONS names another folder" : ""
-        return files + ", \(FixedPoint.bytes(free)) are free in \(folder)" + short
+        guard let disk = plan.request.disk else { return files }
+        return files + ", \(FixedPoint.bytes(disk.freeBytes)) are free in \(disk.folder)"
+            + (plan.fitsDisk ? "" : ": does not fit")
     }
 
     private func seen(_ recalled: (exact: Int, attended: Int)?) -> String {

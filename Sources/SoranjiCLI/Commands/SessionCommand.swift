@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import JSONText
 import Soranji
 
@@ -186,17 +185,7 @@ struct SessionCommand: ParsableCommand {
             let store = try shared.store
             // Nobody is asked about what is not there.
             for name in names { try store.checkExists(name) }
-            if !yes {
-                guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
-                    throw Failure("nobody can be asked whether to remove sessions", hint: "give --yes")
-                }
-                Terminal.standardError.write("Remove \(names.joined(separator: ", "))? [y/N] ")
-                let answer = readLine()?.trimmingWhitespace.lowercased()
-                guard answer == "y" || answer == "yes" else {
-                    Terminal.standardError.writeLine("nothing was removed")
-                    throw ExitCode(ExitStatus.failure)
-                }
-            }
+            if !yes { try Confirmation.ask("remove", names) }
             var removed: [JSON] = []
             for name in names {
                 let removal = try store.remove(name)
@@ -220,8 +209,8 @@ struct SessionCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Compare every byte of sessions with its checksum.",
             discussion: """
-                Exit code 1 when something is damaged. --repair cuts off what is: the tokens are known, so the next \
-                question reads them anew.
+                Exit code 1 when something is damaged. --repair cuts off what is. Damaged pages are read anew with the next \
+                question, for their tokens are known; a damaged journal loses the tokens and documents from the damage on.
 
                 Examples:
                   soranji session verify book

@@ -19,7 +19,7 @@ final class ProgressBar: Sendable {
 
     private let state = Mutex(State())
     private let terminal: Terminal
-    private let isVisible: Bool
+    let isVisible: Bool
     /// Seconds between two drawings.
     private let interval = 0.1
 

@@ -101,6 +101,13 @@ struct EvaluationScoreTests {
             let again = try EvaluationFile(path: path, header: header, resumes: true)
             #expect(again.records.count == file.records.count + 1)
         }
+        // Devices have no end.
+        for device in ["/dev/full", "/dev/zero", folder.path] {
+            #expect(throws: (any Error).self) { try EvaluationFile(path: device, header: header, resumes: true) }
+        }
+        #expect(throws: EvaluationError.noPlainFile("/dev/full")) {
+            try EvaluationFile(path: "/dev/full", header: header, resumes: true)
+        }
         _ = folder.file("results.jsonl", Array("nonsense\n".utf8))
         #expect(throws: EvaluationError.notAResultsFile(path, line: 1)) {
             try EvaluationFile(path: path, header: header, resumes: true)

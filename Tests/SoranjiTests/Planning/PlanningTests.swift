@@ -93,6 +93,13 @@ struct PlanningTests {
         #expect(own.parts.first { $0.name == "pages" }?.bytes == 64 * layout.recordBytes)
         #expect(stored.parts.first { $0.name == "pages" }?.bytes == 64 * layout.pageBytes)
         #expect(stored.fileBytes == 64 * layout.fileBytes + 5 * 1000)
+        // A disk that is too small is a reason of its own.
+        let short = stored.changed { $0.disk = .init(folder: "/there", freeBytes: stored.fileBytes - 1) }
+        #expect(!short.fits && short.neededBytes <= short.request.budgetBytes)
+        #expect(short.longestTokens < 8192 && short.remedies.contains { $0.flag == "SORANJI_SESSIONS" })
+        #expect(!short.remedies.contains { $0.flag.hasPrefix("--memory") })
+        #expect(MemoryRefusal(plan: short).description.hasSuffix("are free in /there"))
+        #expect(stored.changed { $0.disk = .init(folder: "/there", freeBytes: stored.fileBytes) }.fits)
     }
 
     @Test func hugeNumbersDoNotOverflow() {
@@ -144,6 +151,11 @@ struct PlanningTests {
         let tight = MemoryRefusal(plan: MemoryPlan(request(1 << 20, .f32, budget: 1 << 30)))
         #expect(tight.plan.remedies.contains { $0.flag == "--kv f16" && !$0.fits })
         #expect(tight.hint?.contains("--kv") == false && tight.hint?.contains("--memory 46G") == true)
+        // Nor what the machine has not.
+        let poor = MemoryRefusal(plan: tight.plan.changed { $0.freeBytes = 8 << 30 })
+        #expect(poor.hint?.contains("--memory") == false && poor.hint?.contains("at most") == true)
+        let none = MemoryRefusal(plan: tight.plan.changed { $0.budgetBytes = 1 })
+        #expect(none.hint?.contains("what 128 tokens need") == true || none.hint?.contains("46G") == true)
         #expect(refusal.hint?.contains("--kv f16") == true)
         #expect(MemoryPlan.flagText(700 << 20) == "700M" && MemoryPlan.flagText((700 << 20) + 1) == "701M")
         #expect(MemoryPlan.flagText(.max) == "8589934592G")
