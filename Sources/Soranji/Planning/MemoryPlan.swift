@@ -312,7 +312,8 @@ package struct MemoryPlan: Sendable, Equatable {
         rows.append(["in all", sum(\.bytes), sum(\.residentBytes), sum(\.mappedBytes), ""])
         rows.append([
             "needed", size(neededBytes), "", "",
-            "of \(FixedPoint.bytes(request.budgetBytes)) (\(request.budgetSource))" + (fits ? "" : ": does not fit"),
+            "of \(FixedPoint.bytes(request.budgetBytes)) (\(request.budgetSource))"
+                + (neededBytes <= request.budgetBytes ? "" : ": does not fit"),
         ])
         return rows
     }
