@@ -115,6 +115,7 @@ class Flow:
     share_prefix: float = 0.55
     share_suffix: float = 0.1
     share_both: float = 0.1
+    two_share: float = 0.6  # share of clips with two things in the batches: they are harder than one, and fewer in the pool
     caption_pool: int = 6000
 
 

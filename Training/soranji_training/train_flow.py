@@ -71,10 +71,13 @@ def facts(config, scenes, times, side: int) -> np.ndarray:
 
 
 class Batches:
-    def __init__(self, st: stages.Stage, pool: prompts.Pool, codec: Codec, painter: world.Painter):
+    def __init__(self, st: stages.Stage, pool: prompts.Pool, codec: Codec, painter: world.Painter, two_share: float | None = None):
         self.st, self.pool, self.codec, self.painter = st, pool, codec, painter
         self.c, self.w = st.config.flow, st.config.world
         self.side = self.w.frame_px // st.config.codec.patch_px // self.c.token_latents
+        two = np.array([len(s.things) == 2 for s in pool.scenes])
+        mixed = two_share is not None and two.any() and not two.all()
+        self.odds = np.where(two, two_share / two.sum(), (1 - two_share) / (~two).sum()) if mixed else None
 
     def layout(self, sort: str, r) -> tuple[list[int], int, list[tuple[int, int]], int]:
         """Indices of the chunks in the order of the sequence, how many frames each has, pairs (i, j) of places such that i sees j
@@ -103,7 +106,7 @@ class Batches:
         chunks, f, sees, noisy = self.layout(sort, r)
         tokens = f * self.side**2 + f
         count = count or max(8, c.batch_tokens // (tokens * len(chunks)))
-        chosen = r.integers(len(self.pool), size=count)
+        chosen = r.choice(len(self.pool), size=count, p=self.odds) if self.odds is not None else r.integers(len(self.pool), size=count)
         different = sorted(set(chunks))
         places = [different.index(k) for k in chunks]
         times = [t for k in different for t in range(k * f, (k + 1) * f)]
@@ -187,7 +190,7 @@ def main():
     optimiser = Both(model.named_parameters(), c.rate_muon, c.rate_adam, is_matrix)
     ema = stages.Average(model)
     st.resume(model, optimiser, ema)
-    batches, checks = Batches(st, pool, codec, painter), Batches(st, held, codec, painter)
+    batches, checks = Batches(st, pool, codec, painter, c.two_share), Batches(st, held, codec, painter)
     if st.step == 0 and args.start:
         begin_with(model, args.start)
         ema = stages.Average(model)
