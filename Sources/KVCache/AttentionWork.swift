@@ -284,23 +284,12 @@ struct AttentionWork: ParallelWork {
 
     /// Turns the tile's queries by the one angle of everything beyond the window.
     private func turnQueries(_ tile: Tile, _ recall: RecallSelection, _ memory: WorkerScratch) {
-        let width = layout.keyWidth
-        guard pairs > 0 else {
-            memory.rotated.update(from: memory.queries, count: tile.count * width)
-            return
-        }
-        sk_rotate_rows(
+        layout.turn(
             memory.queries,
-            Int64(width),
-            Int32(tile.count),
-            Int32(width),
-            Int32(layout.ropeColumns.lowerBound),
-            Int32(layout.ropeColumns.count),
+            count: tile.count,
             recall.cosines.pointer,
             recall.sines.pointer,
-            0,
-            memory.rotated,
-            Int64(width)
+            into: memory.rotated
         )
     }
 
@@ -324,19 +313,12 @@ struct AttentionWork: ParallelWork {
                 memory.cosines,
                 memory.sines
             )
-            // One token's heads share the angles: a table stride of 0.
-            sk_rotate_rows(
+            layout.turn(
                 memory.queries + row * width,
-                Int64(width),
-                Int32(rows),
-                Int32(width),
-                Int32(layout.ropeColumns.lowerBound),
-                Int32(layout.ropeColumns.count),
+                count: rows,
                 memory.cosines,
                 memory.sines,
-                0,
-                memory.rotated + row * width,
-                Int64(width)
+                into: memory.rotated + row * width
             )
             row += rows
         }

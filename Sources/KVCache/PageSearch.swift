@@ -99,22 +99,7 @@ final class PageSearch {
         let heads = rowCount * layout.kvHeadCount
         let source = request.queries + (token * heads + head * rowCount) * width
         for index in 0..<count { plain[index] = source[index] * request.scale }
-        turned.update(from: plain, count: count)
-        if !layout.ropeColumns.isEmpty {
-            sk_rotate_rows(
-                plain,
-                Int64(width),
-                Int32(rowCount),
-                Int32(width),
-                Int32(layout.ropeColumns.lowerBound),
-                Int32(layout.ropeColumns.count),
-                cosines,
-                sines,
-                0,
-                turned,
-                Int64(width)
-            )
-        }
+        layout.turn(plain, count: rowCount, cosines, sines, into: turned)
         let columns = Self.listCount * rowCount
         let first = queries.pointer + 2 * worker * Self.listCount * count + list * rowCount
         for row in 0..<rowCount {

@@ -72,25 +72,7 @@ final class ProbedRows {
 
     /// Turns the queries by one angle for each pair.
     func turn(_ cosines: UnsafePointer<Float>, _ sines: UnsafePointer<Float>) {
-        let width = layout.keyWidth
-        let turned = queries.pointer + limit * width
-        guard rotary.pairCount > 0 else {
-            turned.update(from: queries.pointer, count: count * width)
-            return
-        }
-        sk_rotate_rows(
-            queries.pointer,
-            Int64(width),
-            Int32(count),
-            Int32(width),
-            Int32(layout.ropeColumns.lowerBound),
-            Int32(layout.ropeColumns.count),
-            cosines,
-            sines,
-            0,
-            turned,
-            Int64(width)
-        )
+        layout.turn(queries.pointer, count: count, cosines, sines, into: queries.pointer + limit * layout.keyWidth)
     }
 
     /// The largest score of each row at some positions of a page, and the sum of `exp(score - largest)` over them.

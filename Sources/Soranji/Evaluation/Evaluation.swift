@@ -54,7 +54,7 @@ package final class Evaluation {
     private let massProbe: AttentionMassProbe?
 
     /// Contexts up to here have their attention measured: it takes a pass over all pages for every token of an answer.
-    package static let mostMeasuredTokens = 65_536 + 4096
+    package static let mostMeasuredTokens = 65_536
 
     /// A length that was left out for a task.
     package struct Omission: Sendable, Equatable, Hashable {

@@ -57,12 +57,16 @@ package struct EvaluationReport {
         }
     }
 
-    /// The mean score of a row at a length, with the number of answers; nil where there is none.
-    package func mean(_ row: Row, length: Int) -> (score: Double, count: Int)? {
-        let found = records.filter {
+    private func answers(_ row: Row, length: Int) -> [EvaluationRecord] {
+        records.filter {
             $0.task == row.task && $0.setting == row.setting && $0.kind == row.kind && $0.lengthTokens == length
                 && (row.depth == nil || $0.depth == row.depth)
         }
+    }
+
+    /// The mean score of a row at a length, with the number of answers; nil where there is none.
+    package func mean(_ row: Row, length: Int) -> (score: Double, count: Int)? {
+        let found = answers(row, length: length)
         guard !found.isEmpty else { return nil }
         if found[0].scoring == EvaluationScoring.chrF.rawValue {
             return (Self.chrF(found) { $0.answer }, found.count)
@@ -72,10 +76,7 @@ package struct EvaluationReport {
 
     /// The mean shares of attention that was read, where that was measured: of all, and of that to far pages.
     package func attention(_ row: Row, length: Int) -> (read: Double, far: Double?)? {
-        let found = records.filter {
-            $0.task == row.task && $0.setting == row.setting && $0.kind == row.kind && $0.lengthTokens == length
-                && (row.depth == nil || $0.depth == row.depth)
-        }
+        let found = answers(row, length: length)
         func mean(_ values: [Double]) -> Double? {
             values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
         }
@@ -92,10 +93,10 @@ package struct EvaluationReport {
 
     /// For translations: what a word-by-word gloss, a solver and an exact comparison give.
     package func bounds(_ row: Row, length: Int) -> (floor: Double, ceiling: Double, exact: Double)? {
-        let found = records.filter {
-            $0.task == row.task && $0.setting == row.setting && $0.kind == row.kind && $0.lengthTokens == length
-                && $0.floor != nil
-        }
+        // Bounds are of a length, whatever the depth.
+        var row = row
+        row.depth = nil
+        let found = answers(row, length: length).filter { $0.floor != nil }
         guard !found.isEmpty else { return nil }
         let exact = found.count { $0.answer == $0.references.first }
         return (

@@ -27,7 +27,7 @@ package struct MemoryPlan: Sendable, Equatable {
         package var budgetBytes: Int
         package var budgetSource: String
         package var trainedTokens: Int
-        /// What the machine has, whatever may be used of it.
+        /// What is free, whatever may be used of it.
         package var freeBytes = Int.max
         /// What is free on the disk for a session's files, and where; nil where that does not matter or is not known.
         package var disk: Disk?
@@ -94,20 +94,19 @@ package struct MemoryPlan: Sendable, Equatable {
     /// What the budget leaves to experts, and then to pages in a session's files: as much as one token attends to is sure.
     package let residentExpertBytes: Int
     package let residentStoredBytes: Int
-    /// Whether all pages in files may stay in memory.
-    package let holdsStoredPages: Bool
     /// What a session's files take on the disk.
     package let fileBytes: Int
 
     package var fits: Bool { neededBytes <= request.budgetBytes && fitsDisk }
+    /// Whether all pages in files may stay in memory.
+    package var holdsStoredPages: Bool { residentStoredBytes == Self.mappedBytes(request) }
     package var fitsDisk: Bool { request.disk.map { fileBytes <= $0.freeBytes } ?? true }
 
     package init(_ request: Request) {
         self.request = request
         let pages = Self.pageBytes(tokens: request.tokens, request.layout)
         let mapped = min(request.mappedTokens, request.tokens)
-        // Files hold what ranking knows of pages apart from them, once: it is the index.
-        let mappedPages = Self.pageBytes(tokens: mapped, request.layout, in: \.pageBytes)
+        let mappedPages = Self.mappedBytes(request)
         let ownPages = pages - min(Self.pageBytes(tokens: mapped, request.layout), pages)
         let attended = request.attendedTokens.map { Self.pageBytes(tokens: $0, request.layout, in: \.pageBytes) } ?? 0
         let index = Self.indexBytes(tokens: request.tokens, blockBytes: request.indexBlockBytes)
@@ -124,7 +123,6 @@ package struct MemoryPlan: Sendable, Equatable {
         let left = room - min(room, experts - min(experts, request.activeExpertBytes))
         let stored = min(mappedPages, (Capped(min(mappedPages, attended)) + Capped(left)).value)
         residentStoredBytes = stored
-        holdsStoredPages = stored == mappedPages
         let residentPages = (Capped(ownPages) + Capped(stored)).value
         let records = Self.pageBytes(tokens: mapped, request.layout, in: \.fileBytes)
         let ranking =
@@ -205,6 +203,11 @@ package struct MemoryPlan: Sendable, Equatable {
             )
         }
         self.parts = parts
+    }
+
+    /// Bytes of the pages that lie in files, which hold what ranking knows of them apart, once: it is the index.
+    private static func mappedBytes(_ request: Request) -> Int {
+        pageBytes(tokens: min(request.mappedTokens, request.tokens), request.layout, in: \.pageBytes)
     }
 
     /// Bytes of the records that ranking keeps of `tokens` tokens: blocks of 16 pages.

@@ -149,9 +149,14 @@ extension Runtime {
         guard wanted <= plan.request.budgetBytes else { throw MemoryRefusal(plan: plan) }
     }
 
-    /// Routed experts and stored pages may take what a plan leaves to them, and no less than one token needs; all of it where
-    /// it leaves enough.
+    /// Routed experts and stored pages may take what a plan leaves to them, and no less than one token needs. They are not
+    /// limited where it leaves enough for all of them, and where it does not fit without them: then the system decides.
     func limitResidents(_ plan: MemoryPlan) {
+        guard plan.fits else {
+            decoder.store.limit(toBytes: nil)
+            runner.limitStoredPages(toBytes: nil)
+            return
+        }
         let hasAllExperts = plan.request.expertBytes <= plan.residentExpertBytes
         decoder.store.limit(toBytes: hasAllExperts ? nil : plan.residentExpertBytes - expertShares.shared)
         runner.limitStoredPages(toBytes: plan.holdsStoredPages ? nil : plan.residentStoredBytes)

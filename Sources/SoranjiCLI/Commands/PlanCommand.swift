@@ -67,14 +67,7 @@ struct PlanCommand: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
-    /// Taken to say what was meant.
-    @Argument(help: .hidden) var strayed: [String] = []
-
     func validate() throws {
-        if let first = strayed.first {
-            let meant = (try? TokenCount.parse(first)).map { _ in "; did you mean --tokens \(first)?" } ?? "."
-            throw ValidationError("Unexpected argument '\(first)'\(meant)")
-        }
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads must be from 1 to 1024, not \(threads).")
         }

@@ -27,10 +27,12 @@ struct GovernorTests {
         options.freeBytes = 1
         options.memoryBytes = isAsked ? 1 : nil
         let poor = try Runtime(bundleFolder: model.bundle, options: options)
+        #expect(poor.decoder.store.limitBytes == nil)
         if isAsked {
             #expect(throws: MemoryRefusal.self) { try poor.checkRoom(promptTokens: 64, answerTokens: 0) }
         } else {
             try poor.checkRoom(promptTokens: 64, answerTokens: 0)
+            #expect(poor.decoder.store.limitBytes == nil)
         }
     }
 }
