@@ -7,7 +7,8 @@ Parts (--parts, all by default), each a line of JSON on standard output:
   prompts  held-out prompts, a file each: thing, motion, background and how many; a contact sheet of the first 24, seeds 0 to 23
   story    storyboards of 12 shots, a film each: shots judged right in their places
   extend   clips of `prompts` gone on from: whether the new two seconds show the same thing on the same background
-  long     clips of 60 s: the measures of the last two seconds beside those of the first two
+  long     films of 60 s, storyboards of 30 shots: the measures of the last five shots beside those of the first five
+  drawn    clips of 60 s from one prompt: the measures of the last two seconds beside those of the first two
   cost     seconds and peak memory of a clip of 2 s and of one of 60 s
 Scenes are of the split `test`: each holds a triple of thing, motion and background that training never saw. The judge is
 `soranji_training.measures`: sprites by matching, motion by tracking, backgrounds by their pixels."""
@@ -32,8 +33,8 @@ sys.path.insert(0, str(ROOT / "Training"))
 from soranji_training import config as configuration  # noqa: E402
 from soranji_training import language, measures, media, world  # noqa: E402
 
-PARTS = ("prompts", "story", "extend", "long", "cost")
-SHOTS = 12
+PARTS = ("prompts", "story", "extend", "long", "drawn", "cost")
+SHOTS, LONG_SHOTS, COMPARED_SHOTS = 12, 30, 5
 
 
 def read(path: Path) -> np.ndarray:
@@ -97,20 +98,25 @@ class Film:
         row = measures.score(self.judge, [clip], [scene])
         return {k: row[k] == 1 for k in ("thing", "motion", "background")}
 
+    def storyboard(self, name: str, number: int, seed: int, shots: int):
+        """The shots of a film from a storyboard, and their scenes."""
+        frames = self.config.world.frames
+        scenes = [world.scene(self.config.world, seed, i, "test") for i in range(shots)]
+        text = self.home / f"{name}.md"
+        text.write_text(language.storyboard(scenes, np.random.default_rng(seed)))
+        path = text.with_suffix(".mp4")
+        if not path.exists():
+            self.run("--prompt-file", text, "-o", path, "--seed", number)
+        film = read(path)
+        if len(film) != shots * frames:
+            raise SystemExit(f"{path} has {len(film)} frames instead of {shots * frames}")
+        return [film[i * frames : (i + 1) * frames] for i in range(shots)], scenes
+
     def story(self) -> dict:
-        rows, frames = [], self.config.world.frames
+        rows = []
         for number in range(self.args.stories):
-            seed = self.args.seed + 1000 + number
-            scenes = [world.scene(self.config.world, seed, i, "test") for i in range(SHOTS)]
-            text = self.home / f"story-{number}.md"
-            text.write_text(language.storyboard(scenes, np.random.default_rng(seed)))
-            path = text.with_suffix(".mp4")
-            if not path.exists():
-                self.run("--prompt-file", text, "-o", path, "--seed", number)
-            film = read(path)
-            if len(film) != SHOTS * frames:
-                raise SystemExit(f"{path} has {len(film)} frames instead of {SHOTS * frames}")
-            rows.append([self.right(film[i * frames : (i + 1) * frames], s) for i, s in enumerate(scenes)])
+            shots, scenes = self.storyboard(f"story-{number}", number, self.args.seed + 1000 + number, SHOTS)
+            rows.append([self.right(clip, scene) for clip, scene in zip(shots, scenes)])
         count = lambda keys: [sum(all(shot[k] for k in keys) for shot in story) for story in rows]
         return dict(
             stories=len(rows),
@@ -138,11 +144,21 @@ class Film:
         return dict(clips=len(r)) | {k: round(float(r[:, i].mean()), 4) for i, k in enumerate(names)}
 
     def long(self) -> dict:
+        first, last = ([], []), ([], [])
+        for number in range(self.args.longs):
+            film = self.storyboard(f"long-{number}", number, self.args.seed + 2000 + number, LONG_SHOTS)
+            for kept, parts in zip(first, film):
+                kept += parts[:COMPARED_SHOTS]
+            for kept, parts in zip(last, film):
+                kept += parts[-COMPARED_SHOTS:]
+        return dict(films=self.args.longs, shots=LONG_SHOTS, first=self.shares(*first), last=self.shares(*last))
+
+    def drawn(self) -> dict:
         scenes, first, last = [], [], []
         frames = self.config.world.frames
-        for i in range(self.args.longs):
+        for i in range(self.args.drawn):
             scene, text = self.scene(i, self.args.seed + 1)
-            path = self.home / f"{i:04d}-long.mp4"
+            path = self.home / f"{i:04d}-drawn.mp4"
             if not path.exists():
                 self.run(text, "-o", path, "--seed", i, "--seconds", 60)
             film = read(path)
@@ -168,6 +184,7 @@ def main():
     parser.add_argument("--stories", type=int, default=3)
     parser.add_argument("--extensions", type=int, default=40)
     parser.add_argument("--longs", type=int, default=6)
+    parser.add_argument("--drawn", type=int, default=2)
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--sentences", action="store_true", help="prompts with a capital letter and a full stop")
     parser.add_argument("--config", help="settings of the world (JSON); default: the small ones")
