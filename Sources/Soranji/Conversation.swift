@@ -156,7 +156,12 @@ public final class Conversation {
         let encoded = try runtime.encode(all, systemPrompt: systemPrompt, media: media)
         let prompt = encoded.stream
         try adoptPrefix(of: prompt.content)
-        try runtime.checkRoom(promptTokens: prompt.count, answerTokens: maximumTokens, heldTokens: table.count)
+        try runtime.checkRoom(
+            promptTokens: prompt.count,
+            answerTokens: maximumTokens,
+            heldTokens: table.count,
+            media: prompt.media
+        )
         runtime.resetRecallStatistics()
         let spoken = try runtime.speak(
             prompt,

@@ -22,6 +22,8 @@ package struct MemoryPlan: Sendable, Equatable {
         /// What ranking knows of 16 pages; 0 where nothing is ranked.
         package var indexBlockBytes = 0
         package var scratchBytes: Int
+        /// Rows of what was seen and heard; 0 where the context has none.
+        package var mediaBytes = 0
         /// The program itself, its libraries and a tokenizer.
         package var programBytes = 0
         package var budgetBytes: Int
@@ -112,7 +114,7 @@ package struct MemoryPlan: Sendable, Equatable {
         let index = Self.indexBytes(tokens: request.tokens, blockBytes: request.indexBlockBytes)
         let firm =
             Capped(ownPages) + Capped(min(mappedPages, attended)) + Capped(index) + Capped(request.scratchBytes)
-            + Capped(request.programBytes)
+            + Capped(request.mediaBytes) + Capped(request.programBytes)
         // The trunk is read for every token: without room for it every token would wait for the disk. Experts may come and
         // go, down to those of one token.
         let needed = firm + Capped(request.trunkBytes) + Capped(request.activeExpertBytes)
@@ -191,6 +193,17 @@ package struct MemoryPlan: Sendable, Equatable {
                 note: "buffers of a run"
             )
         )
+        if request.mediaBytes > 0 {
+            parts.append(
+                Part(
+                    name: "media",
+                    bytes: request.mediaBytes,
+                    residentBytes: request.mediaBytes,
+                    mappedBytes: 0,
+                    note: "rows of what was seen and heard"
+                )
+            )
+        }
         if request.programBytes > 0 {
             parts.append(
                 Part(

@@ -17,11 +17,13 @@ extension Runtime {
     ///
     /// - Parameters:
     ///   - mappedTokens: of these, whose pages lie in a session's files.
+    ///   - mediaRows: of these, rows of media that are held.
     ///   - element: how keys and values are kept; nil for this runtime's way.
     ///   - memoryBytes: what may be used; nil for what is free.
     package func memoryPlan(
         tokens: Int,
         mappedTokens: Int = 0,
+        mediaRows: Int = 0,
         element: CacheElement? = nil,
         memoryBytes: Int? = nil
     ) -> MemoryPlan {
@@ -45,7 +47,15 @@ extension Runtime {
             trainedTokens: trainedContextTokens
         )
         request.freeBytes = freeBytes
+        request.mediaBytes = mediaBytes(rows: mediaRows)
         return MemoryPlan(request)
+    }
+
+    /// Floats of rows, and of what goes with them at some depths of the model.
+    private func mediaBytes(rows: Int) -> Int {
+        let configuration = decoder.configuration
+        let depths = configuration.media?.deepstackCount ?? 0
+        return (Capped(rows) * Capped(configuration.hiddenSize * (1 + depths) * 4)).value
     }
 
     /// What tokens see in a context of `tokens`: the first `exact` ones all before them, the others `attended` at most; nil
@@ -120,9 +130,16 @@ extension Runtime {
     ///   - answerTokens: nil for an answer without a limit: of it only the beginning is sure to come.
     ///   - heldTokens: what the context holds in memory already.
     ///   - mappedTokens: whose pages lie in a session's files.
+    ///   - media: what was seen and heard for it.
     /// - Throws: ``RuntimeError/promptTooLong(promptTokens:answerTokens:contextTokens:trainedTokens:)`` or
     ///   ``MemoryRefusal``.
-    func checkRoom(promptTokens: Int, answerTokens: Int?, heldTokens: Int = 0, mappedTokens: Int = 0) throws {
+    func checkRoom(
+        promptTokens: Int,
+        answerTokens: Int?,
+        heldTokens: Int = 0,
+        mappedTokens: Int = 0,
+        media: [MediaRows] = []
+    ) throws {
         guard contextTokens - promptTokens >= answerTokens ?? 1 else {
             throw RuntimeError.promptTooLong(
                 promptTokens: promptTokens,
@@ -132,20 +149,24 @@ extension Runtime {
             )
         }
         let tokens = promptTokens + (answerTokens ?? min(512, contextTokens - promptTokens))
+        let rows = media.reduce(0) { $0 + ($1.hasValues ? $1.count : 0) }
+        func plan(_ memoryBytes: Int?) -> MemoryPlan {
+            memoryPlan(tokens: tokens, mappedTokens: mappedTokens, mediaRows: rows, memoryBytes: memoryBytes)
+        }
         if let memoryBytes {
-            let plan = memoryPlan(tokens: tokens, mappedTokens: mappedTokens, memoryBytes: memoryBytes)
+            let plan = plan(memoryBytes)
             guard plan.fits else { throw MemoryRefusal(plan: plan) }
             limitResidents(plan)
             return
         }
         // By what was free at first: what this process has taken since is in the plan itself.
-        limitResidents(memoryPlan(tokens: tokens, mappedTokens: mappedTokens, memoryBytes: freeBytes))
+        limitResidents(plan(freeBytes))
         // What is held already is not free any more; and weights that were read are not either. Small contexts are not
         // worth the question.
         let there = max(heldTokens, mappedTokens)
         let wanted = runner.bytes(positions: tokens) - runner.bytes(positions: min(there, tokens))
         guard wanted > 64 << 20 else { return }
-        let plan = memoryPlan(tokens: tokens, mappedTokens: mappedTokens)
+        let plan = plan(nil)
         guard wanted <= plan.request.budgetBytes else { throw MemoryRefusal(plan: plan) }
     }
 

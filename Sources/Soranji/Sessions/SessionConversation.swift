@@ -254,7 +254,12 @@ public final class SessionConversation {
         let isStored = session == nil || session?.access == .writing
         let mapped =
             isStored ? stream.count + added.stableTokens - runtime.runner.chunkTokens : session?.storedTokens ?? 0
-        try runtime.checkRoom(promptTokens: count, answerTokens: answerTokens, mappedTokens: max(0, mapped))
+        try runtime.checkRoom(
+            promptTokens: count,
+            answerTokens: answerTokens,
+            mappedTokens: max(0, mapped),
+            media: added.stream.media
+        )
         let work = Work(
             prompt: TokenStream(
                 stored: stream.content,

@@ -23,6 +23,17 @@ struct GovernorTests {
         try tight.checkRoom(promptTokens: 64, answerTokens: 0)
         let limit = try #require(tight.decoder.store.limitBytes)
         #expect(limit < needed.request.expertBytes && limit >= needed.request.expertBytes - 2)
+        // What was seen takes its room from experts.
+        let row = try MediaRows(
+            modality: .image,
+            columns: tight.decoder.configuration.hiddenSize,
+            values: Array(repeating: 0, count: tight.decoder.configuration.hiddenSize),
+            digest: .init(),
+            source: "picture"
+        )
+        try tight.checkRoom(promptTokens: 64, answerTokens: 0, media: [row])
+        let left = try #require(tight.decoder.store.limitBytes)
+        #expect(left == limit - tight.memoryPlan(tokens: 64, mediaRows: 1).request.mediaBytes && left < limit)
         // What leaves room for nothing is refused where it was asked for, and left to the system where it is so.
         options.freeBytes = 1
         options.memoryBytes = isAsked ? 1 : nil
