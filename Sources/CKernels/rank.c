@@ -18,7 +18,7 @@ size_t sk_rank_record_bytes(int32_t k_width) {
 }
 
 size_t sk_rank_block_bytes(int32_t k_width) {
-    return 2 * SK_RANK_COLUMNS * sizeof(float) + 2 * SK_RANK_COLUMNS * (size_t)k_width;
+    return 2 * SK_RANK_COLUMNS * sizeof(float) + 4 * SK_RANK_COLUMNS * (size_t)sk_rank_pairs(k_width);
 }
 
 static float inverse_of(float scale) { return scale > SMALLEST_SCALE ? 1 / scale : 0; }
@@ -87,29 +87,68 @@ void sk_rank_place(int32_t k_width, const void *record, int32_t page, void *bloc
     const uint8_t *spreads = (const uint8_t *)means + SK_RANK_RUNS * stride;
     float *block_scales = block;
     int8_t *block_means = (int8_t *)(block_scales + 2 * SK_RANK_COLUMNS);
-    uint8_t *block_spreads = (uint8_t *)block_means + (size_t)k_width * SK_RANK_COLUMNS;
+    uint8_t *block_spreads = (uint8_t *)block_means + (size_t)sk_rank_pairs(k_width) * 2 * SK_RANK_COLUMNS;
     for (int32_t run = 0; run < SK_RANK_RUNS; run++) {
         const int32_t column = run * SK_RANK_PAGES + page;
         block_scales[column] = scales[0];
         block_scales[SK_RANK_COLUMNS + column] = scales[1];
         for (int32_t i = 0; i < k_width; i++) {
-            block_means[(size_t)i * SK_RANK_COLUMNS + column] = means[run * stride + i];
-            block_spreads[(size_t)i * SK_RANK_COLUMNS + column] = spreads[run * stride + i];
+            const size_t place = sk_rank_place_of(i, column);
+            block_means[place] = means[run * stride + i];
+            block_spreads[place] = spreads[run * stride + i];
         }
+    }
+}
+
+// Two numbers of 16 bits as one.
+static int32_t pair_of(int32_t first, int32_t second) {
+    return (int32_t)(((uint32_t)first & 0xffff) | (uint32_t)second << 16);
+}
+
+void sk_rank_set_query(const sk_rank_queries *queries, int32_t row, const float *query) {
+    const int32_t width = queries->width;
+    // Sums of products with codes of 7 bits, and of squares with halved squares of 8 bits, stay within 31 bits.
+    const int32_t most = INT32_MAX / 127 / width, most_square = INT32_MAX / (255 * 255 / 2) / width;
+    const float top = (float)(most < INT16_MAX ? most : INT16_MAX);
+    const float top_square = (float)(most_square < 1023 ? most_square : 1023);
+    float largest = 0, poison = 0;
+    for (int32_t i = 0; i < width; i++) {
+        largest = fabsf(query[i]) > largest ? fabsf(query[i]) : largest;
+        poison += query[i] * 0;
+    }
+    const int is_finite = poison == 0;
+    queries->scales[row] = is_finite ? largest / top : NAN;
+    queries->square_scales[row] = is_finite ? 2 * largest * largest / top_square : NAN;
+    const float inverse = is_finite ? inverse_of(largest) : 0;
+    for (int32_t i = 0; i < width; i += 2) {
+        int32_t codes[2] = {0, 0}, squares[2] = {0, 0};
+        for (int32_t j = 0; j < 2 && i + j < width && inverse > 0; j++) {
+            const float share = query[i + j] * inverse;
+            codes[j] = (int32_t)floorf(share * top + 0.5f);
+            squares[j] = (int32_t)ceilf(share * share * top_square);
+            // Where the inverse was rounded up.
+            codes[j] = codes[j] > (int32_t)top ? (int32_t)top : codes[j] < -(int32_t)top ? -(int32_t)top : codes[j];
+            squares[j] = squares[j] > (int32_t)top_square ? (int32_t)top_square : squares[j];
+        }
+        queries->queries[i / 2 * queries->stride + row] = pair_of(codes[0], codes[1]);
+        queries->squares[i / 2 * queries->stride + row] = pair_of(squares[0], squares[1]);
     }
 }
 
 // One row's score for one column.
 static float column_score(const sk_rank_queries *queries, int32_t row, sk_rank_parts parts, int32_t column) {
-    const float *query = queries->queries + row, *square = queries->squares + row;
-    float mean = 0, spread = 0;
-    for (int32_t i = 0; i < queries->width; i++, query += queries->stride, square += queries->stride) {
-        const int32_t code = parts.spreads[(size_t)i * SK_RANK_COLUMNS + column];
-        mean = fmaf((float)parts.means[(size_t)i * SK_RANK_COLUMNS + column], *query, mean);
-        spread = fmaf((float)(code * code), *square, spread);
+    int32_t mean = 0, spread = 0;
+    for (int32_t i = 0; i < queries->width; i++) {
+        const int32_t place = i / 2 * queries->stride + row;
+        const int16_t query = (int16_t)((uint32_t)queries->queries[place] >> (i % 2 * 16));
+        const int16_t square = (int16_t)((uint32_t)queries->squares[place] >> (i % 2 * 16));
+        const size_t code = sk_rank_place_of(i, column);
+        mean += parts.means[code] * query;
+        spread += (parts.spreads[code] * parts.spreads[code] / 2) * square;
     }
-    return fmaf(mean, parts.mean_scales[column],
-                sqrtf(spread) * (parts.spread_scales[column] * SK_RANK_DEVIATIONS));
+    const float wide = sqrtf(queries->square_scales[row] * (float)spread);
+    return fmaf(queries->scales[row] * (float)mean, parts.mean_scales[column],
+                wide * (parts.spread_scales[column] * SK_RANK_DEVIATIONS));
 }
 
 void sk_rank_block_scalar(const sk_rank_queries *queries, const void *block, float *scores) {

@@ -10,6 +10,9 @@
 
 #define SK_NAME(x) x##_avx2
 #define SK_REGISTER 8
+// As the instruction wants them.
+typedef short shorts __attribute__((vector_size(32)));
+#define SK_PAIR_PRODUCTS(a, b) __builtin_ia32_pmaddwd256((shorts)(a), (shorts)(b))
 #include "rank_lanes.h"
 
 #pragma clang attribute pop

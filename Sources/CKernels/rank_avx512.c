@@ -11,6 +11,9 @@
 
 #define SK_NAME(x) x##_avx512
 #define SK_REGISTER 16
+// As the instruction wants them.
+typedef short shorts __attribute__((vector_size(64)));
+#define SK_PAIR_PRODUCTS(a, b) __builtin_ia32_pmaddwd512((shorts)(a), (shorts)(b))
 #include "rank_lanes.h"
 
 #pragma clang attribute pop

@@ -1,66 +1,89 @@
 // Ranking pages: products of tiles of queries and columns of a block. Included inside a target region with SK_NAME(x)
-// and SK_REGISTER, the floats of one register: 8 or 16.
+// and SK_REGISTER, the floats of one register: 8 or 16. SK_PAIR_PRODUCTS(a, b): the level's instruction for sums of
+// products of pairs, where it has one.
 #include "sk_register.h"
 
-typedef int8_t signed_codes __attribute__((ext_vector_type(SK_REGISTER)));
-typedef uint8_t unsigned_codes __attribute__((ext_vector_type(SK_REGISTER)));
+// Numbers of two neighbouring channels for each column of a register.
+typedef int16_t pairs __attribute__((ext_vector_type(2 * SK_REGISTER)));
+typedef int8_t signed_codes __attribute__((ext_vector_type(2 * SK_REGISTER)));
+typedef uint8_t unsigned_codes __attribute__((ext_vector_type(2 * SK_REGISTER)));
+typedef uint16_t unsigned_pairs __attribute__((ext_vector_type(2 * SK_REGISTER)));
 
 // The most rows of a tile, and registers of columns: their sums leave AVX2 four of its sixteen registers.
 #define SK_RANK_TILE 6
 #define SK_RANK_MOST_PARTS 4
 
-// Codes of one register of columns: means as they are, spreads squared.
-SK_ALWAYS vr load_codes(const void *from, int squares) {
+// Codes of one register of columns: means as they are, of spreads half of the square.
+SK_ALWAYS pairs load_codes(const void *from, int squares) {
     if (!squares) {
         signed_codes x;
         memcpy(&x, from, sizeof x);
-        return __builtin_convertvector(__builtin_convertvector(x, ir), vr);
+        return __builtin_convertvector(x, pairs);
     }
     unsigned_codes x;
     memcpy(&x, from, sizeof x);
-    const ir wide = __builtin_convertvector(x, ir);
-    return __builtin_convertvector(wide * wide, vr);
+    const unsigned_pairs wide = __builtin_convertvector(x, unsigned_pairs);
+    return (pairs)((wide * wide) >> 1);
 }
 
-// Products of some rows with the means of a block, or their squares with its squared spreads, [rows][SK_RANK_COLUMNS].
-// `rows`, `parts` and `squares` are constants where this is inlined.
+// sum + the products of both channels. Compilers find the instruction for it at times only.
+SK_ALWAYS ir add_products(pairs a, pairs b, ir sum) {
+#ifdef SK_PAIR_PRODUCTS
+    return sum + (ir)SK_PAIR_PRODUCTS(a, b);
+#else
+    return sum + __builtin_convertvector(a.even, ir) * __builtin_convertvector(b.even, ir) +
+           __builtin_convertvector(a.odd, ir) * __builtin_convertvector(b.odd, ir);
+#endif
+}
+
+// Products of some rows with the means of a block, or their squares with half of its squared spreads,
+// [rows][SK_RANK_COLUMNS]. `rows`, `parts` and `squares` are constants where this is inlined.
 SK_ALWAYS void products_of(int rows, int parts, int squares, const sk_rank_queries *queries, int32_t row,
-                           sk_rank_parts block, float *products) {
-    const int32_t width = queries->width, stride = queries->stride;
+                           sk_rank_parts block, int32_t *products) {
+    const int32_t steps = sk_rank_pairs(queries->width), stride = queries->stride;
     for (int32_t first = 0; first < SK_RANK_COLUMNS; first += parts * SK_REGISTER) {
-        vr sum[SK_RANK_TILE][SK_RANK_MOST_PARTS];
+        ir sum[SK_RANK_TILE][SK_RANK_MOST_PARTS];
         for (int r = 0; r < rows; r++) {
             for (int p = 0; p < parts; p++) sum[r][p] = 0;
         }
-        const uint8_t *codes = (squares ? block.spreads : (const uint8_t *)block.means) + first;
-        const float *query = (squares ? queries->squares : queries->queries) + row;
-        for (int32_t i = 0; i < width; i++, codes += SK_RANK_COLUMNS, query += stride) {
-            vr part[SK_RANK_MOST_PARTS];
-            for (int p = 0; p < parts; p++) part[p] = load_codes(codes + p * SK_REGISTER, squares);
+        const uint8_t *codes = (squares ? block.spreads : (const uint8_t *)block.means) + 2 * first;
+        const int32_t *query = (squares ? queries->squares : queries->queries) + row;
+        for (int32_t i = 0; i < steps; i++, codes += 2 * SK_RANK_COLUMNS, query += stride) {
+            pairs part[SK_RANK_MOST_PARTS];
+            for (int p = 0; p < parts; p++) part[p] = load_codes(codes + 2 * p * SK_REGISTER, squares);
             for (int r = 0; r < rows; r++) {
-                for (int p = 0; p < parts; p++) sum[r][p] = fma_register(part[p], (vr)query[r], sum[r][p]);
+                const pairs both = (pairs)(ir)query[r];
+                for (int p = 0; p < parts; p++) sum[r][p] = add_products(part[p], both, sum[r][p]);
             }
         }
         for (int r = 0; r < rows; r++) {
             for (int p = 0; p < parts; p++) {
-                store_register(products + r * SK_RANK_COLUMNS + first + p * SK_REGISTER, sum[r][p]);
+                memcpy(products + r * SK_RANK_COLUMNS + first + p * SK_REGISTER, &sum[r][p], sizeof(ir));
             }
         }
     }
+}
+
+SK_ALWAYS ir load_ints(const int32_t *from) {
+    ir x;
+    memcpy(&x, from, sizeof x);
+    return x;
 }
 
 // Takes the largest scores of each row's list.
 SK_ALWAYS void rank_tile(int rows, int parts, const sk_rank_queries *queries, int32_t row, sk_rank_parts block,
                          float *scores) {
-    float means[SK_RANK_TILE * SK_RANK_COLUMNS], spreads[SK_RANK_TILE * SK_RANK_COLUMNS];
+    int32_t means[SK_RANK_TILE * SK_RANK_COLUMNS], spreads[SK_RANK_TILE * SK_RANK_COLUMNS];
     products_of(rows, parts, 0, queries, row, block, means);
     products_of(rows, parts, 1, queries, row, block, spreads);
     for (int r = 0; r < rows; r++) {
         float *list = scores + (row + r) / queries->rows * SK_RANK_PAGES;
+        const vr query = (vr)queries->scales[row + r], square = (vr)queries->square_scales[row + r];
         for (int32_t column = 0; column < SK_RANK_COLUMNS; column += SK_REGISTER) {
+            const vr wide = square * __builtin_convertvector(load_ints(spreads + r * SK_RANK_COLUMNS + column), vr);
             const vr scale = load_register(block.spread_scales + column) * SK_RANK_DEVIATIONS;
-            const vr spread = __builtin_elementwise_sqrt(load_register(spreads + r * SK_RANK_COLUMNS + column)) * scale;
-            const vr mean = load_register(means + r * SK_RANK_COLUMNS + column);
+            const vr spread = __builtin_elementwise_sqrt(wide) * scale;
+            const vr mean = query * __builtin_convertvector(load_ints(means + r * SK_RANK_COLUMNS + column), vr);
             const vr score = fma_register(mean, load_register(block.mean_scales + column), spread);
             float *best = list + column % SK_RANK_PAGES;
             const vr before = load_register(best);

@@ -31,8 +31,10 @@ final class PageSearch {
     private let sines: UnsafePointer<Float>
     /// Per worker: one list's queries before and after their turn, `[rows][keyWidth]`.
     private let turning: AlignedBuffer<Float>
-    /// Per worker: turned queries `[keyWidth][listCount * rows]`, and the same of their squares.
-    private let queries: AlignedBuffer<Float>
+    /// Per worker: turned queries as `sk_rank_queries` has them, `[pairs of channels][listCount * rows]`, and their squares.
+    private let queries: AlignedBuffer<Int32>
+    /// Per worker: `[listCount * rows]` scales of the queries, and those of their squares.
+    private let scales: AlignedBuffer<Float>
     /// Per worker: `[listCount][pages of a block]`
     private let scores: AlignedBuffer<Float>
     /// Per worker: `[listCount][foundPages]`
@@ -61,7 +63,8 @@ final class PageSearch {
         self.cosines = cosines
         self.sines = sines
         turning = try AlignedBuffer(count: workers * 2 * rows * layout.keyWidth)
-        queries = try AlignedBuffer(count: workers * 2 * Self.listCount * rows * layout.keyWidth)
+        queries = try AlignedBuffer(count: workers * 2 * Self.listCount * rows * ((layout.keyWidth + 1) / 2))
+        scales = try AlignedBuffer(count: workers * 2 * Self.listCount * rows)
         scores = try AlignedBuffer(count: workers * Self.listCount * PageIndexBlock.pages)
         candidates = try AlignedBuffer(count: workers * Self.listCount * foundPages)
         wantedLists = try AlignedBuffer(count: workers * Self.listCount)
@@ -100,15 +103,28 @@ final class PageSearch {
         let source = request.queries + (token * heads + head * rowCount) * width
         for index in 0..<count { plain[index] = source[index] * request.scale }
         layout.turn(plain, count: rowCount, cosines, sines, into: turned)
-        let columns = Self.listCount * rowCount
-        let first = queries.pointer + 2 * worker * Self.listCount * count + list * rowCount
+        var queries = kernelQueries(lists: list + 1, worker: worker)
         for row in 0..<rowCount {
-            for column in 0..<width {
-                let value = turned[row * width + column]
-                first[column * columns + row] = value
-                first[(width + column) * columns + row] = value * value
-            }
+            sk_rank_set_query(&queries, Int32(list * rowCount + row), turned + row * width)
         }
+    }
+
+    /// What the kernel takes of a worker's first `lists` lists.
+    private func kernelQueries(lists: Int, worker: Int) -> sk_rank_queries {
+        let columns = Self.listCount * rowCount
+        let pairs = (layout.keyWidth + 1) / 2
+        let codes = queries.pointer + worker * 2 * columns * pairs
+        let scales = scales.pointer + worker * 2 * columns
+        return sk_rank_queries(
+            queries: codes,
+            squares: codes + columns * pairs,
+            scales: scales,
+            square_scales: scales + columns,
+            lists: Int32(lists),
+            rows: Int32(rowCount),
+            width: Int32(layout.keyWidth),
+            stride: Int32(columns)
+        )
     }
 
     /// Finds the best pages for the first `lists` lists of a worker.
@@ -163,16 +179,7 @@ final class PageSearch {
 
     /// Scores of a block's pages for the first `lists` lists of a worker, `[lists][pages of a block]`.
     func score(_ block: UnsafeRawPointer, lists: Int, worker: Int, into scores: UnsafeMutablePointer<Float>) {
-        let part = Self.listCount * rowCount * layout.keyWidth
-        let first = queries.pointer + 2 * worker * part
-        var queries = sk_rank_queries(
-            queries: first,
-            squares: first + part,
-            lists: Int32(lists),
-            rows: Int32(rowCount),
-            width: Int32(layout.keyWidth),
-            stride: Int32(Self.listCount * rowCount)
-        )
+        var queries = kernelQueries(lists: lists, worker: worker)
         sk_rank_block(&queries, block, scores)
     }
 }

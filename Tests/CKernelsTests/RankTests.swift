@@ -4,12 +4,13 @@ import Foundation
 import Testing
 
 @Suite struct RankTests {
-    static let widths: [Int32] = [1, 7, 16, 20, 64, 100]
+    static let widths: [Int32] = [1, 7, 16, 20, 64, 100, 576]
 
     /// Queries as ranking wants them: `rows` for each list.
     private final class Queries {
         let rows: [[Float]]
-        private let memory: AlignedFloats
+        private let codes: UnsafeMutablePointer<Int32>
+        private let scales: AlignedFloats
         private var kernel: sk_rank_queries
 
         init(_ rows: [[Float]], lists: Int = 1) {
@@ -17,22 +18,24 @@ import Testing
             let width = rows[0].count
             // Room for a row that does not count.
             let stride = rows.count + 1
-            memory = AlignedFloats(2 * stride * width)
-            for (row, values) in rows.enumerated() {
-                for (column, value) in values.enumerated() {
-                    memory.base[column * stride + row] = value
-                    memory.base[(width + column) * stride + row] = value * value
-                }
-            }
+            let pairs = (width + 1) / 2
+            codes = .allocate(capacity: 2 * stride * pairs)
+            codes.initialize(repeating: 0, count: 2 * stride * pairs)
+            scales = AlignedFloats(2 * stride)
             kernel = sk_rank_queries(
-                queries: memory.base,
-                squares: memory.base + stride * width,
+                queries: codes,
+                squares: codes + stride * pairs,
+                scales: scales.base,
+                square_scales: scales.base + stride,
                 lists: Int32(lists),
                 rows: Int32(rows.count / lists),
                 width: Int32(width),
                 stride: Int32(stride)
             )
+            for (row, values) in rows.enumerated() { sk_rank_set_query(&kernel, Int32(row), values) }
         }
+
+        deinit { codes.deallocate() }
 
         /// Of 16 pages for each list; all levels agree to the bit.
         func scores(_ block: AlignedFloats) -> [Float] {
@@ -126,6 +129,22 @@ import Testing
             head.store(3, key: [Float](repeating: poison, count: 16), value: [0, 0, 0, 0])
             let scores = Queries([numbers.floats(16)]).scores(block(head))
             #expect(scores[0] > 1e20 && scores[1] < 1e20)
+        }
+    }
+
+    /// The largest codes everywhere: sums stay within 31 bits, and what is rounded is a small part.
+    @Test(arguments: widths) func largestCodes(width: Int32) {
+        var numbers = SeededNumbers(8)
+        let head = PagedHead(sk_page_layout(k: width, v: 4), positions: 128, numbers: &numbers)
+        for position in 0..<128 {
+            let sign: Float = position % 2 == 0 ? 1 : -1
+            head.store(position, key: [Float](repeating: 4 + sign, count: Int(width)), value: [0, 0, 0, 0])
+        }
+        let memory = block(head)
+        for query in [Float(1e-20), 1, 1e15] {
+            let scores = Queries([[Float](repeating: query, count: Int(width))]).scores(memory)
+            let expected = (4 * Float(width) + 2.5 * Float(width).squareRoot()) * query
+            #expect(abs(scores[0] / expected - 1) < 0.02)
         }
     }
 

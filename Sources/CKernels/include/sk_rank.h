@@ -9,12 +9,13 @@
 // A block holds the records of one KV head's 16 pages in columns, so that a query is compared with all of them at once;
 // column run * 16 + page is a run of a page:
 //   floats  scales of means [64], scales of spreads [64]
-//   int8    means [k_width][64]
-//   uint8   spreads [k_width][64]
+//   int8    means [pairs of channels][64][2]
+//   uint8   spreads [pairs of channels][64][2]
 //
 // If channels were independent, the largest product of a query with one of 32 keys would be about
 //   mean product + SK_RANK_DEVIATIONS * sqrt(sum of (query * spread)^2).
-// A page scores the largest of that over its runs and the query's rows.
+// A page scores the largest of that over its runs and the query's rows. Queries are rounded to 16 bits, so that sums
+// are of integers: exact, and 1.6 times as fast as those of floats (AVX2, 64 channels, three rows: 40 ns a page).
 #ifndef SK_RANK_H
 #define SK_RANK_H
 #include <stddef.h>
@@ -36,16 +37,20 @@ void sk_rank_describe(const sk_page_layout *layout, const void *keys, void *reco
 // Puts a record into a block's columns of page `page`, below 16. Other pages' bytes are not touched.
 void sk_rank_place(int32_t k_width, const void *record, int32_t page, void *block);
 
-// Queries of several lists in columns, [width][stride], of which the first lists * rows count: rows of one list are
-// neighbours.
+// Queries of several lists in columns, of which the first lists * rows count: rows of one list are neighbours.
 typedef struct {
-    const float *queries;
-    const float *squares;  // query * query
+    int32_t *queries;      // [pairs of channels][stride]: two numbers of 16 bits, the first channel in the low ones
+    int32_t *squares;      // the same of query * query
+    float *scales;         // [stride]
+    float *square_scales;  // [stride]: twice those of the squares, as squares of spreads are halved
     int32_t lists;
     int32_t rows;
     int32_t width;
     int32_t stride;
 } sk_rank_queries;
+
+// Rounds a query, [width], and writes it as row `row`. One that is not finite scores no page.
+void sk_rank_set_query(const sk_rank_queries *queries, int32_t row, const float *query);
 
 // Scores of a block's pages for each list, [lists][16]; -inf where a score is no number.
 void sk_rank_block(const sk_rank_queries *queries, const void *block, float *scores);
