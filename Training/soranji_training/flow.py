@@ -48,10 +48,10 @@ class Block(nn.Module):
         self.experts = Experts(d, c.experts, c.expert_hidden, c.expert_top)
         self.table = nn.Parameter(torch.zeros(6, d))
 
-    def forward(self, x, modulation, prompt, prompt_mask, mask, table, loads, past, kept):
-        """x (B, P, n, d): P chunks of n tokens. modulation (B, P, 6, d). prompt (B, M, d). Masks are added to the scores:
-        prompt_mask (B, 1, P * n or 1, M), mask (P * n, P * n) or 0. table: cos, sin of the positions (P * n, head / 2).
-        past: turned K and V (B, H, m, head) of chunks committed before; this call's own are appended to `kept`."""
+    def forward(self, x, modulation, prompt, prompt_mask, sees, table, loads, past, kept):
+        """x (B, P, n, d): P chunks of n tokens. modulation (B, P, 6, d). prompt (B, M, d). prompt_mask (B, 1, P * n, M) is added to
+        the scores. sees[i]: the chunks that chunk i sees. table: cos, sin of the positions (P * n, head / 2). past: turned K and V
+        (B, H, m, head) of chunks committed before, which every chunk sees; this call's own are appended to `kept`."""
         B, P, n, D = x.shape
         H, N = self.heads, P * n
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table)[:, :, :, None].unbind(2)
@@ -63,12 +63,16 @@ class Block(nn.Module):
         q_turned, k = rotate(q, table), rotate(k, table)
         if kept is not None:
             kept.append((k, v))
-        if past is not None:
-            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
-        own = (q_turned * s[0, :, None, None]) @ k.mT + mask
         far = (q * s[1, :, None, None]) @ norm(pk).mT + prompt_mask
-        weights = torch.cat([far, own], -1).softmax(-1)
-        a = weights[..., : far.shape[-1]] @ pv + weights[..., far.shape[-1] :] @ v
+        near = q_turned * s[0, :, None, None]
+        # Chunk by chunk, with what it sees alone: of a whole clip and its noisy copies that is less than a third of all pairs.
+        ks, vs = k.split(n, 2), v.split(n, 2)
+        rows = []
+        for i, (queries, scores) in enumerate(zip(near.split(n, 2), far.split(n, 2))):
+            seen_k = torch.cat([*(past[:1] if past else ()), *(ks[j] for j in sees[i])], 2)
+            seen_v = torch.cat([pv, *(past[1:] if past else ()), *(vs[j] for j in sees[i])], 2)
+            rows.append(torch.cat([scores, queries @ seen_k.mT], -1).softmax(-1) @ seen_v)
+        a = torch.cat(rows, 2)
         x = x + (1 + gate1) * self.out(a.transpose(1, 2).reshape(B, P, n, D))
         y = norm(x) * (1 + scale2) + shift2
         return x + (1 + gate2) * self.experts(y.reshape(-1, D), loads).view(x.shape)
@@ -127,9 +131,9 @@ class FlowDecoder(nn.Module):
         f = lambda a: torch.cat([a.cos(), a.sin()], -1)
         return torch.cat([f(down)[:, None].expand(-1, columns, -1), f(across)[None].expand(rows, -1, -1)], -1).reshape(rows * columns, 16)
 
-    def forward(self, video, sound, t, kinds, first_frames, prompt, prompt_mask, mask, rows, columns, loads=None, past=None, kept=None, probed=None):
+    def forward(self, video, sound, t, kinds, first_frames, prompt, prompt_mask, sees, rows, columns, loads=None, past=None, kept=None, probed=None):
         """video (B, P, F * rows * columns, token), sound (B, P, F, sound; already normalised), t (B, P) noise levels, kinds [P],
-        first_frames [P], prompt (B, M, d) from `read`, past: (K, V) a block. Returns the predicted clean video and sound tokens."""
+        first_frames [P], prompt (B, M, d) from `read`, sees: the chunks that each chunk sees, past: (K, V) a block. Returns the predicted clean video and sound tokens."""
         B, P, V, _ = video.shape
         frames = sound.shape[2]
         e = self.frame[:frames]
@@ -139,7 +143,7 @@ class FlowDecoder(nn.Module):
         modulation = self.modulation(m).view(B, P, 6, -1)
         table = rope(self.positions(first_frames, frames, rows, columns), self.c.width // self.c.heads)
         for i, block in enumerate(self.blocks):
-            x = block(x, modulation, prompt, prompt_mask, mask, table, loads, past[i] if past else None, kept)
+            x = block(x, modulation, prompt, prompt_mask, sees, table, loads, past[i] if past else None, kept)
             if probed is not None and i == len(self.blocks) // 2 - 1:
                 probed.append(self.probe(norm(x[:, :, :V])))
         shift, scale = self.last(m)[:, :, None].chunk(2, -1)
@@ -148,12 +152,7 @@ class FlowDecoder(nn.Module):
 
 
 OFF = -1e4
-
-
-def chunk_mask(visible: torch.Tensor, tokens: int) -> torch.Tensor:
-    """(P, P) bool, [i, j] = chunk i sees chunk j -> (P * n, P * n) added to scores."""
-    mask = torch.zeros(visible.shape, device=visible.device).masked_fill(~visible, OFF)
-    return mask.repeat_interleave(tokens, 0).repeat_interleave(tokens, 1)
+ALONE = ((0,),)  # one chunk, which sees itself
 
 
 def prompt_masks(lengths: torch.Tensor, longest: int, chunks: int, tokens: int, dropped: torch.Tensor, noisy: int = 1) -> torch.Tensor:
@@ -199,11 +198,11 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
         past2 = [(torch.cat([a, a]), torch.cat([b, b])) for a, b in past] if past else None
         for a, b in zip(times[:-1], times[1:]):
             t = a.expand(2 * B, 1)
-            pv, ps = (p[:, 0] for p in model(torch.cat([xv, xv])[:, None], torch.cat([xs, xs])[:, None], t, kind, first, prompts, twice, 0, gh, gw, past=past2))
+            pv, ps = (p[:, 0] for p in model(torch.cat([xv, xv])[:, None], torch.cat([xs, xs])[:, None], t, kind, first, prompts, twice, ALONE, gh, gw, past=past2))
             pv, ps = (p[B:] + guidance * (p[:B] - p[B:]) for p in (pv, ps))
             xv, xs = xv + (b - a) * (xv - pv) / a, xs + (b - a) * (xs - ps) / a
         kept: list = []
-        model(xv[:, None], xs[:, None], torch.zeros(B, 1, device=device), kind, first, prompt, plain, 0, gh, gw, past=past, kept=kept)
+        model(xv[:, None], xs[:, None], torch.zeros(B, 1, device=device), kind, first, prompt, plain, ALONE, gh, gw, past=past, kept=kept)
         committed = [*window[1 - c.history_chunks :], kept] if c.history_chunks > 1 else [kept]
         video.append(xv)
         sound.append(xs)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from . import config as configuration
 from .codec import Codec
-from .flow import INSIDE, START, STILL, FlowDecoder, chunk_mask, film, prompt_masks, tokens_of
+from .flow import INSIDE, START, STILL, FlowDecoder, film, prompt_masks, tokens_of
 from .grown import Grown
 from .senses import Senses
 from .sound import MelPicture
@@ -94,7 +94,7 @@ def main():
     rows, lengths = rand(2, 5, prompt), torch.tensor([5, 3])
     grid, n = 2, 2 * 4 + 2
     video, mels, level = rand(2, 3, 8, 24), rand(2, 3, 2, sound), torch.tensor([[0.0, 0.1, 0.7], [0.0, 0.0, 0.3]])
-    masks = prompt_masks(lengths, 5, 3, n, torch.tensor([False, True])), chunk_mask(torch.ones(3, 3, dtype=torch.bool).tril(), n)
+    masks = prompt_masks(lengths, 5, 3, n, torch.tensor([False, True])), ((0,), (0, 1), (0, 1, 2))
     pv, ps = flow(video, mels, level, [START, STILL + 1, INSIDE], [0, 2, 4], flow.read(rows), *masks, grid, grid)
     write(out, "flow", flow, dict(video=video, sound=mels, level=level, rows=rows, lengths=lengths, dropped=torch.tensor([0, 1])), dict(video=pv, sound=ps, velocity=(video[:, -1] - pv[:, -1]) / level[:, -1, None, None]), dict(kinds=[START, STILL + 1, INSIDE], first_frames=[0, 2, 4], grid=[grid, grid]))
 

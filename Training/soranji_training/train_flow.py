@@ -15,10 +15,11 @@ from torch import nn
 from . import prompts, world
 from . import stage as stages
 from .codec import Codec, to_float
-from .flow import INSIDE, START, STILL, FlowDecoder, chunk_mask, film, numbered, prompt_masks, tokens_of
+from .flow import INSIDE, START, STILL, FlowDecoder, film, numbered, prompt_masks, tokens_of
 from .layers import tensor
 from .media import sheet
 from .optimiser import Both
+from .things import MOTION_NAMES
 
 SORTS = ("still", "first", "prefix", "suffix", "both")
 
@@ -70,14 +71,22 @@ def facts(config, scenes, times, side: int) -> np.ndarray:
     return out
 
 
+def odds(scenes, c) -> np.ndarray:
+    """How likely each scene of a pool is drawn for a batch: what is hard to learn, more often than it is in the pool."""
+    hard = dict(zip(MOTION_NAMES, c.motion_odds))
+    weight = np.array([np.mean([hard[m] for m in s.motions]) for s in scenes])
+    two = np.array([len(s.things) == 2 for s in scenes])
+    for group, share in ((two, c.two_share), (~two, 1 - c.two_share)):
+        weight[group] *= share / max(weight[group].sum(), 1e-9)
+    return weight / weight.sum()
+
+
 class Batches:
-    def __init__(self, st: stages.Stage, pool: prompts.Pool, codec: Codec, painter: world.Painter, two_share: float | None = None):
+    def __init__(self, st: stages.Stage, pool: prompts.Pool, codec: Codec, painter: world.Painter, weighed: bool = False):
         self.st, self.pool, self.codec, self.painter = st, pool, codec, painter
         self.c, self.w = st.config.flow, st.config.world
         self.side = self.w.frame_px // st.config.codec.patch_px // self.c.token_latents
-        two = np.array([len(s.things) == 2 for s in pool.scenes])
-        mixed = two_share is not None and two.any() and not two.all()
-        self.odds = np.where(two, two_share / two.sum(), (1 - two_share) / (~two).sum()) if mixed else None
+        self.odds = odds(pool.scenes, self.c) if weighed else None
 
     def layout(self, sort: str, r) -> tuple[list[int], int, list[tuple[int, int]], int]:
         """Indices of the chunks in the order of the sequence, how many frames each has, pairs (i, j) of places such that i sees j
@@ -131,10 +140,8 @@ class Batches:
         share = 1.0 if lot < c.told else 0.0 if lot < (1 + c.told) / 2 else 0.5
         told = {k: r.random() < share for k in different}
         kinds = [STILL if sort == "still" else numbered(k, c) if k == 0 or told[k] else INSIDE for k in chunks]
-        visible = torch.eye(len(chunks), dtype=torch.bool)
-        for i, j in sees:
-            visible[i, j] = True
-        return dict(sort=sort, noisy=noisy, visible=visible, known=known, video=video, sound=sound, cover=cover, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
+        visible = [[*(j for k, j in sees if k == i), i] for i in range(len(chunks))]
+        return dict(scenes=scenes, sort=sort, noisy=noisy, visible=visible, known=known, video=video, sound=sound, cover=cover, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
 
 
 def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, t=None, noise=None, drop: bool = True, loads=None):
@@ -150,11 +157,10 @@ def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, t=None, noise=Non
     dropped = torch.rand(B) < c.prompt_drop if drop else torch.zeros(B, dtype=torch.bool)
     visible = b["visible"]
     if drop and P > Q and torch.rand(()) < c.history_drop:
-        visible = visible.clone()
-        visible[P - Q :, : P - Q] = False
+        visible = [[j for j in seen if i < P - Q or j >= P - Q] for i, seen in enumerate(visible)]
     pm = prompt_masks(b["lengths"], b["rows"].shape[1], P, n, dropped, Q)
     probed: list = []
-    pv, ps = model(xv, xs, level, b["kinds"], b["first"], model.read(b["rows"]), pm, chunk_mask(visible, n), rows_columns, rows_columns, loads, probed=probed)
+    pv, ps = model(xv, xs, level, b["kinds"], b["first"], model.read(b["rows"]), pm, visible, rows_columns, rows_columns, loads, probed=probed)
     floor = a[:, P - Q :].clamp(min=c.time_floor)
     w = 1 + c.sprite_weight * (b["cover"] > 0.02).float()
     w = w / w.mean(2, keepdim=True)
@@ -190,7 +196,7 @@ def main():
     optimiser = Both(model.named_parameters(), c.rate_muon, c.rate_adam, is_matrix)
     ema = stages.Average(model)
     st.resume(model, optimiser, ema)
-    batches, checks = Batches(st, pool, codec, painter, c.two_share), Batches(st, held, codec, painter)
+    batches, checks = Batches(st, pool, codec, painter, weighed=True), Batches(st, held, codec, painter)
     if st.step == 0 and args.start:
         begin_with(model, args.start)
         ema = stages.Average(model)
@@ -208,7 +214,8 @@ def main():
                 torch.manual_seed(5)
                 b = checks.draw(r, sort, 48)
                 lv, ls, la = loss_of(model, b, c, batches.side, t=(torch.arange(48) + 0.5) / 48, drop=False)
-                losses |= {f"held_{sort}": round(lv.mean().item(), 4), f"held_{sort}_sound": round(ls.mean().item(), 4), f"held_{sort}_naming": round(la.mean().item(), 4)}
+                spins = torch.tensor(["spin" in s.motions for s in b["scenes"]])
+                losses |= {f"held_{sort}_spin": round(lv[spins].mean().item(), 4), f"held_{sort}": round(lv.mean().item(), 4), f"held_{sort}_sound": round(ls.mean().item(), 4), f"held_{sort}_naming": round(la.mean().item(), 4)}
         model.load_state_dict(keep)
         st.log(**losses)
 

@@ -90,7 +90,8 @@ def tracks(config: World, scene: Scene) -> list[Track]:
     snap = lambda v: np.round(v / g) * g
     for i, motion in enumerate(scene.motions):
         two = bool(scene.axis)
-        size = float(r.choice(config.sizes_two_px if two else config.sizes_one_px)) * unit
+        sizes = config.sizes_two_px if two else config.sizes_one_px
+        size = float(r.choice(sizes)) * unit
         cx = cy = px / 2
         way_x = way_y = 17 * unit
         lane = px / 4 if i == 0 else px * 3 / 4
@@ -101,6 +102,10 @@ def tracks(config: World, scene: Scene) -> list[Track]:
             cx, cy, way_x = lane, cy + snap(r.uniform(-4, 4) * unit), 5 * unit
         else:
             cx, cy, way_y = cx + snap(r.uniform(-4, 4) * unit), lane, 5 * unit
+        if motion == "spin":
+            # In the middle of its lane and of one size: sixteen turns at every place and size would be most of what there is to learn.
+            cx, cy = {"": (px / 2, px / 2), "x": (lane, px / 2), "y": (px / 2, lane)}[scene.axis]
+            size = float(sizes[len(sizes) // 2]) * unit
         x, y, s, a = np.full(n, cx), np.full(n, cy), np.full(n, size), np.zeros(n, int)
         if motion in ("right", "left"):
             x = (cx if two and scene.axis == "x" else px / 2) + (2 * t - 1) * way_x * (1 if motion == "right" else -1)

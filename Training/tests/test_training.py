@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import unittest
 from pathlib import Path
@@ -9,8 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
-from soranji_training import codec, config, flow, goldens, language, senses, sound, stage, world
+from soranji_training import codec, config, flow, goldens, language, senses, sound, stage, train_flow, world
 from soranji_training.layers import Experts
 from soranji_training.optimiser import Both
 
@@ -92,18 +94,25 @@ class FlowTests(unittest.TestCase):
         video, mel = torch.randn(1, 4, 8, 24, generator=g), torch.randn(1, 4, 2, 48, generator=g)
         t, none = torch.tensor([[0, 0, 0, 0.6]]), torch.zeros(1, dtype=torch.bool)
         kinds, first = [0, 1, 1, 1], [0, 2, 4, 6]
-        visible = torch.ones(4, 4, dtype=torch.bool).tril() & ~torch.ones(4, 4, dtype=torch.bool).tril(-c.history_chunks - 1)
+        sees = [list(range(max(0, k - c.history_chunks), k + 1)) for k in range(4)]
         prompt = m.read(rows)
-        whole, _ = m(video, mel, t, kinds, first, prompt, flow.prompt_masks(lengths, 5, 4, n, none), flow.chunk_mask(visible, n), 2, 2)
+        whole, _ = m(video, mel, t, kinds, first, prompt, flow.prompt_masks(lengths, 5, 4, n, none), sees, 2, 2)
         committed = []
         for k in range(4):
             window = committed[-c.history_chunks :]
             past = [tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None
             kept = []
             one = slice(k, k + 1)
-            x, _ = m(video[:, one], mel[:, one], t[:, one], kinds[one], first[one], prompt, flow.prompt_masks(lengths, 5, 1, n, none), 0, 2, 2, past=past, kept=kept)
+            x, _ = m(video[:, one], mel[:, one], t[:, one], kinds[one], first[one], prompt, flow.prompt_masks(lengths, 5, 1, n, none), flow.ALONE, 2, 2, past=past, kept=kept)
             committed.append(kept)
             self.assertLess((x[:, 0] - whole[:, k]).abs().max().item(), 1e-5)
+
+    def test_hard_scenes_are_drawn_more_often(self):
+        c = dataclasses.replace(goldens.CONFIG.flow, two_share=0.6, motion_odds=(1, 1, 2, 1, 1, 3, 1, 1))
+        scene = lambda *motions: SimpleNamespace(things=motions, motions=motions)
+        p = train_flow.odds([scene("left"), scene("spin"), scene("left", "rise"), scene("left", "left")], c)
+        np.testing.assert_allclose(p, [0.1, 0.3, 0.36, 0.24])
+        np.testing.assert_allclose(train_flow.odds([scene("left"), scene("rise")], c), [1 / 3, 2 / 3])
 
     def test_experts_equal_a_sum_over_all_of_them(self):
         e = Experts(8, 4, 6, 2, zero=False)
@@ -114,18 +123,13 @@ class FlowTests(unittest.TestCase):
         want = sum(e.one(i, x) * weight[:, i, None] for i in range(4))
         self.assertLess((e(x) - want).abs().max().item(), 1e-5)
 
-
     def test_an_older_checkpoint_is_widened(self):
-        import dataclasses
-        from safetensors.torch import save_file
-        from soranji_training.train_flow import begin_with
-
         c = goldens.CONFIG.flow
         old = goldens.randomise(flow.FlowDecoder(dataclasses.replace(c, told_chunks=0), 6, 8, 16), 1)
         new = flow.FlowDecoder(c, 6, 8, 16, probe=4)
         with tempfile.TemporaryDirectory() as folder:
             save_file({k: v.detach().clone() for k, v in old.state_dict().items()}, Path(folder) / "old.safetensors")
-            begin_with(new, str(Path(folder) / "old.safetensors"))
+            train_flow.begin_with(new, str(Path(folder) / "old.safetensors"))
         self.assertTrue(torch.equal(new.kind[:3], old.kind))
         self.assertTrue(torch.equal(new.kind[3:], old.kind[flow.INSIDE].expand(c.told_chunks, -1)))
         self.assertTrue(torch.equal(new.video_in.weight, old.video_in.weight))
