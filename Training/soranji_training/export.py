@@ -99,7 +99,7 @@ def main():
             continue
         with safe_open(source, "pt") as f:
             step = int(f.metadata()["step"])
-            values = {k: converted(k, f.get_tensor(k), TYPES[args.type]) for k in f.keys() if not k.startswith("probe.")}
+            values = {k: converted(k, f.get_tensor(k), TYPES[args.type]) for k in f.keys() if not k.startswith(stages.UNSHIPPED)}
         size = writer.write(f"{target}.safetensors", values, name, step) if target else write_grown(writer, values, step)
         total += size
         parts[name] = dict(step=step, parameters=sum(v.numel() for v in values.values()), bytes=size)

@@ -59,6 +59,8 @@ def build(config: configuration.Config, folder: Path, split: str, count: int, se
             np.savez(partial, rows=torch.cat(rows).cpu().numpy().astype(np.float16), lengths=np.array([len(r) for r in rows]), mel=pictures.astype(np.float16), text=np.array(text))
             partial.replace(path)
         parts.append(np.load(path))
+    if not parts:
+        return Pool([], [], np.empty((0, 0)), np.zeros(1, int), np.empty((0, 0, 0)))
     said = [x for p in parts for x in json.loads(str(p["text"]))]
     scenes = [world.Scene(**{k: tuple(v) if isinstance(v, list) else v for k, v in x["scene"].items()}) for x in said]
     lengths = np.concatenate([p["lengths"] for p in parts])

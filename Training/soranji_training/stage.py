@@ -16,9 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from . import config as configuration
+
+# Parts of networks that only training needs: an export has none of these.
+UNSHIPPED = "probe."
 
 
 def cache_folder() -> Path:
@@ -59,7 +63,8 @@ class Stage:
         if self.device.type != "cpu":  # where it is the CPU, this would only cost time
             torch.set_default_device(self.device)
         self.stop_file = args.stop_file or args.folder / "stop"
-        self.step, self.trained_s, self.stopped = 0, 0.0, False
+        # `first_step`: the one at which the optimiser began.
+        self.step, self.first_step, self.trained_s, self.stopped = 0, 0, 0.0, False
         self.began, self.began_cpu = time.monotonic(), time.process_time()
         self.waited = self.mark = 0.0
         self.sums: dict[str, list[float]] = {}
@@ -109,30 +114,40 @@ class Stage:
         """What the learning rates are multiplied with: `warm_then_hold`, and the fall at the end of a run with `--cool`."""
         left = self.args.minutes * 60 - self.worked_s()
         cooled = 1.0 if not self.args.cool else min(1.0, max(1 / 30, left / (self.args.cool * 60)))
-        return warm_then_hold(self.step, warm, hold) * cooled
+        return warm_then_hold(self.step, self.first_step, warm, hold) * cooled
 
     # Checkpoints
 
     def path(self, suffix: str) -> Path:
         return self.folder / f"{self.name}{suffix}"
 
-    def save(self, model, optimiser, ema: "Average | None" = None, extra: dict | None = None):
-        state = dict(step=self.step, trained_s=self.trained_s + self.worked_s(), model=model.state_dict(), optimiser=optimiser.state_dict(), ema=ema.values if ema else None, config=configuration.as_dict(self.config), extra=extra)
+    def save(self, model, optimiser, ema: "Average"):
+        state = dict(step=self.step, first_step=self.first_step, trained_s=self.trained_s + self.worked_s(), model=model.state_dict(), optimiser=optimiser.state_dict(), ema=ema.values, config=configuration.as_dict(self.config))
         partial = self.path(".state.partial")
         torch.save(state, partial)
         os.replace(partial, self.path(".state"))
-        save_weights(self.path(".safetensors"), ema.values if ema else model.state_dict(), self.config, self.step)
+        save_weights(self.path(".safetensors"), ema.values, self.config, self.step)
 
-    def resume(self, model, optimiser, ema: "Average | None" = None) -> dict | None:
-        if not self.path(".state").exists():
-            return None
-        state = torch.load(self.path(".state"), map_location=self.device, weights_only=False)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        if ema and state["ema"]:
+    def resume(self, model, optimiser, ema: "Average") -> bool:
+        """Goes on from the state that an earlier run saved or, where there are only weights (see `take_over`), from those, with the
+        optimiser and its rates beginning anew. False where there is neither."""
+        if self.path(".state").exists():
+            state = torch.load(self.path(".state"), map_location=self.device, weights_only=False)
+            model.load_state_dict(state["model"])
+            optimiser.load_state_dict(state["optimiser"])
             ema.values = state["ema"]
-        self.step, self.trained_s = state["step"], state["trained_s"]
-        return state["extra"]
+            self.step, self.first_step, self.trained_s = state["step"], state.get("first_step", 0), state["trained_s"]
+        elif self.path(".safetensors").exists():
+            with safe_open(self.path(".safetensors"), "pt") as f:
+                self.step = self.first_step = int(f.metadata()["step"])
+                values = {k: f.get_tensor(k).float() for k in f.keys()}
+            lacking, unknown = model.load_state_dict(values, strict=False)
+            if unknown or any(not k.startswith(UNSHIPPED) for k in lacking):
+                raise SystemExit(f"{self.path('.safetensors')} is of another network: {', '.join([*unknown, *lacking][:3])}")
+            ema.values = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        else:
+            return False
+        return True
 
     # The log
 
@@ -187,6 +202,6 @@ def load_weights(model, path: Path, strict: bool = True):
     return model.eval()
 
 
-def warm_then_hold(step: int, warm: int = 50, hold: int = 2000) -> float:
-    """Rate schedule that needs no end: rises over `warm` steps, holds, then falls with the root of the step."""
-    return min(1.0, (step + 1) / warm) * min(1.0, hold / max(1, step)) ** 0.5
+def warm_then_hold(step: int, first: int = 0, warm: int = 50, hold: int = 2000) -> float:
+    """Rate schedule that needs no end: rises over the `warm` steps from the optimiser's `first`, holds, then falls with the root of the step."""
+    return min(1.0, (step - first + 1) / warm) * min(1.0, hold / max(1, step)) ** 0.5

@@ -41,7 +41,7 @@ def main():
     matrix = lambda n, p: p.dim() == 2 and n.startswith("blocks")
     optimiser = Both(codec.named_parameters(), 0.01, c.rate, matrix)
     ema = stages.Average(codec)
-    if st.resume(codec, optimiser, ema) is None:
+    if not st.resume(codec, optimiser, ema):
         frames, cover = draw(painter, config, np.random.default_rng(args.seed), 4000, "train", 3)
         codec.fit(frames, cover)
         ema = stages.Average(codec)

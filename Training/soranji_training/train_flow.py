@@ -9,7 +9,6 @@ import dataclasses
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from . import prompts, world
@@ -31,14 +30,6 @@ def is_matrix(name: str, p) -> bool:
 def sound_tokens(mel: torch.Tensor, frames: int) -> torch.Tensor:
     """(B, columns, bands) -> (B, frames, columns / frames * bands)"""
     return mel.reshape(mel.shape[0], frames, -1)
-
-
-def begin_with(model: FlowDecoder, path: str):
-    """Takes over an exported checkpoint. It lacks the head that names things, and may have fewer kinds of chunk: new ones begin as `INSIDE`."""
-    values, own = load_file(path), model.state_dict()
-    kinds = values["kind"].float()
-    values["kind"] = torch.cat([kinds, kinds[INSIDE].expand(max(0, len(own["kind"]) - len(kinds)), -1)])[: len(own["kind"])]
-    model.load_state_dict(own | {k: v.float() for k, v in values.items()})
 
 
 def probe_size(config) -> int:
@@ -173,7 +164,6 @@ def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, t=None, noise=Non
 def main():
     parser = stages.arguments(__doc__, 60)
     parser.add_argument("--sample-minutes", type=float, default=12, help="minutes between sheets")
-    parser.add_argument("--from", dest="start", help="begin with these weights (a .safetensors file) instead of new ones")
     args = parser.parse_args()
     st = stages.Stage("flow", args)
     config, c = st.config, st.config.flow
@@ -197,9 +187,6 @@ def main():
     ema = stages.Average(model)
     st.resume(model, optimiser, ema)
     batches, checks = Batches(st, pool, codec, painter, weighed=True), Batches(st, held, codec, painter)
-    if st.step == 0 and args.start:
-        begin_with(model, args.start)
-        ema = stages.Average(model)
     if st.step == 0:
         total = sum(p.numel() for p in model.parameters())
         print(f"{total / 1e6:.2f} M parameters, {len(pool)} prompts", flush=True)

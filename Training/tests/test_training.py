@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
-from soranji_training import codec, config, flow, goldens, language, senses, sound, stage, train_flow, world
+from soranji_training import codec, config, export, flow, goldens, grown, language, senses, sound, stage, take_over, train_flow, world
 from soranji_training.layers import Experts
 from soranji_training.optimiser import Both
 
@@ -123,17 +125,6 @@ class FlowTests(unittest.TestCase):
         want = sum(e.one(i, x) * weight[:, i, None] for i in range(4))
         self.assertLess((e(x) - want).abs().max().item(), 1e-5)
 
-    def test_an_older_checkpoint_is_widened(self):
-        c = goldens.CONFIG.flow
-        old = goldens.randomise(flow.FlowDecoder(dataclasses.replace(c, told_chunks=0), 6, 8, 16), 1)
-        new = flow.FlowDecoder(c, 6, 8, 16, probe=4)
-        with tempfile.TemporaryDirectory() as folder:
-            save_file({k: v.detach().clone() for k, v in old.state_dict().items()}, Path(folder) / "old.safetensors")
-            train_flow.begin_with(new, str(Path(folder) / "old.safetensors"))
-        self.assertTrue(torch.equal(new.kind[:3], old.kind))
-        self.assertTrue(torch.equal(new.kind[3:], old.kind[flow.INSIDE].expand(c.told_chunks, -1)))
-        self.assertTrue(torch.equal(new.video_in.weight, old.video_in.weight))
-
 
 class TrunkTests(unittest.TestCase):
     @torch.no_grad()
@@ -157,6 +148,47 @@ class StageTests(unittest.TestCase):
                 self.assertAlmostEqual(st.rate(10, 1000), wanted)
             args.cool = 0
             self.assertEqual(st.rate(10, 1000), 1)
+
+    def test_weights_alone_are_gone_on_from_with_new_rates(self):
+        args = lambda folder: SimpleNamespace(config=None, folder=Path(folder), minutes=10, cool=0, steps=0, seed=3, threads=1, device="cpu", pause_file=None, stop_file=None)
+        network = lambda **parts: torch.nn.ModuleDict(dict(a=torch.nn.Linear(2, 2)) | {k: torch.nn.Linear(2, 2) for k in parts})
+        old, new, other = network(), network(probe=1), network(more=1)
+        with tempfile.TemporaryDirectory() as folder:
+            st = stage.Stage("toy", args(folder))
+            optimiser, ema = Both(new.named_parameters(), 0.02, 1e-2, lambda n, p: False), stage.Average(new)
+            self.assertFalse(st.resume(new, optimiser, ema))
+            stage.save_weights(st.path(".safetensors"), old.state_dict(), st.config, 800)
+            self.assertTrue(st.resume(new, optimiser, ema))
+            self.assertTrue(torch.equal(new["a"].weight, old["a"].weight))
+            self.assertTrue(torch.equal(ema.values["a.weight"], old["a"].weight))
+            self.assertEqual((st.step, st.rate(10, 200)), (800, 0.05))
+            st.step = 810
+            st.save(new, optimiser, ema)
+            st = stage.Stage("toy", args(folder))
+            st.resume(new, optimiser, ema)
+            self.assertEqual((st.step, st.first_step), (810, 800))
+            st = stage.Stage("strange", args(folder))
+            stage.save_weights(st.path(".safetensors"), old.state_dict(), st.config, 1)
+            with self.assertRaisesRegex(SystemExit, "another network"):
+                st.resume(other, optimiser, stage.Average(other))
+
+    def test_what_is_taken_over_is_exported_as_the_same_bytes(self):
+        with tempfile.TemporaryDirectory() as root:
+            first, second, out, again = (Path(root) / n for n in ("first", "second", "out", "again"))
+            (first / "small").mkdir(parents=True)
+            parts = dict(codec=goldens.randomise(codec.Codec(goldens.CONFIG.codec), 1), answers=goldens.randomise(grown.Grown(goldens.CONFIG.understanding, 4, 16), 2))
+            for name, model in parts.items():
+                stage.save_weights(first / "small" / f"{name}.safetensors", model.state_dict(), goldens.CONFIG, 7)
+            with contextlib.redirect_stdout(io.StringIO()):
+                for module, options in ((export, ("--folder", first, "--out", out)), (take_over, ("--folder", second, "--parts", out)), (export, ("--folder", second, "--out", again))):
+                    with mock.patch("sys.argv", ["", *map(str, options)]):
+                        module.main()
+            files = [p.relative_to(out) for p in sorted(out.rglob("*")) if p.is_file()]
+            self.assertGreater(len(files), 10)
+            for file in files:
+                self.assertEqual((out / file).read_bytes(), (again / file).read_bytes(), file)
+            with mock.patch("sys.argv", ["", "--folder", str(second), "--parts", str(out)]), self.assertRaisesRegex(SystemExit, "is there already"):
+                take_over.main()
 
     def test_a_resumed_run_equals_one_that_was_not_stopped(self):
         def run(folder, steps_of_each_run):

@@ -1,0 +1,59 @@
+"""Puts an export's weights where the stages look for their own, so that they go on from them. Usage: python -m soranji_training.take_over --parts ROOT
+
+ROOT is what `export --out` wrote, or this repository (the default). The optimisers begin anew, and so does what only training needs.
+Exporting again without a step gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from . import stage as stages
+from .export import PARTS
+from .grown import MODALITIES
+
+
+def checked(folder: Path, name: str, said: dict) -> dict:
+    data = (folder / name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != said["sha256"]:
+        raise SystemExit(f"{folder / name} is not the file that model.json names; export again")
+    return load_file(folder / name)
+
+
+def grown(folder: Path, files: dict) -> dict:
+    """Stacks the experts' files as the network has them: the layer's first half is the video tokens', the rest the audio tokens'."""
+    values = checked(folder, "routers.safetensors", files["routers.safetensors"])
+    names = sorted(n for n in files if n.startswith("L"))
+    for layer in sorted({n.split("/")[0] for n in names}):
+        experts = [checked(folder, n, files[n]) for n in names if n.startswith(layer + "/")]
+        each = len(experts) // len(MODALITIES)
+        for m, modality in enumerate(MODALITIES):
+            for part in ("gate_up", "down"):
+                values[f"{modality}.{int(layer[1:])}.{part}"] = torch.stack([e[part] for e in experts[m * each : (m + 1) * each]])
+    return values
+
+
+def main():
+    parser = stages.arguments(__doc__)
+    parser.add_argument("--parts", type=Path, default=Path(__file__).resolve().parents[2], help="the folder that has `Experts/`")
+    args = parser.parse_args()
+    st = stages.Stage("take_over", args)
+    folder = args.parts / "Experts"
+    model = json.loads((folder / "model.json").read_text())
+    targets = {name: st.path("").with_name(f"{name}.safetensors") for name in PARTS if name in model["parts"]}
+    for path in targets.values():
+        if existing := next((p for p in (path.with_suffix(".state"), path) if p.exists()), None):
+            raise SystemExit(f"{existing} is there already: move it away, or name another --folder")
+    for name, path in targets.items():
+        file = f"{PARTS[name]}.safetensors"
+        values = checked(folder, file, model["files"][file]) if PARTS[name] else grown(folder, model["files"])
+        stages.save_weights(path, values, st.config, model["parts"][name]["step"])
+        print(f"{path}: step {model['parts'][name]['step']}")
+
+
+if __name__ == "__main__":
+    main()
