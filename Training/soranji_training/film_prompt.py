@@ -11,7 +11,6 @@ from .codec import Codec
 from .flow import FlowDecoder, film
 from .media import write_mp4
 from .sound import MelPicture
-from .train_flow import probe_size
 from .trunk import Trunk
 
 
@@ -28,7 +27,7 @@ def main():
     columns = c.world.sample_rate // c.world.fps // c.mel.hop
     rows = Trunk(layers=max(c.flow.trunk_layers) + 1).prompt_rows([args.prompt], c.flow.trunk_layers)[0][None]
     codec = stages.load_weights(Codec(c.codec), st.folder / "codec.safetensors")
-    model = stages.load_weights(FlowDecoder(c.flow, c.codec.channels, c.mel.bands * columns, rows.shape[2], probe_size(c.world)), st.folder / "flow.safetensors")
+    model = stages.load_weights(FlowDecoder(c.flow, c.codec.channels, c.mel.bands * columns, rows.shape[2]), st.folder / "flow.safetensors")
     side = c.world.frame_px // c.codec.patch_px // c.flow.token_latents
     z, sound = film(model, rows, torch.tensor([rows.shape[1]]), c.world.frames // c.flow.chunk_frames, (side, side), c.codec.channels, args.steps_film, args.guidance, seed=args.seed)
     wave = MelPicture(c.mel, c.world.sample_rate).waveform(sound[0].reshape(-1, c.mel.bands).cpu().numpy())

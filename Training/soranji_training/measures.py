@@ -6,6 +6,7 @@ correlation; the best one is taken away and the search goes on (matching pursuit
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -223,8 +224,9 @@ class Judge:
 
 
 def score(judge: Judge, clips, scenes: list[Scene], counted: bool = False) -> dict:
-    """Shares judged right of (clip, scene) pairs. `counted`: the number of things is not told to the judge."""
-    rows = []
+    """Shares judged right of (clip, scene) pairs; `motions`: for each motion, how many things moved so, of how many that should, and
+    what was seen instead. `counted`: the number of things is not told to the judge."""
+    rows, motions = [], {}
     for clip, s in zip(clips, scenes):
         v = judge.judge(clip, None if counted else len(s.things))
         same = v.things == s.things if len(s.things) == 1 else set(v.things) == set(s.things)
@@ -235,6 +237,9 @@ def score(judge: Judge, clips, scenes: list[Scene], counted: bool = False) -> di
             moves = v.motions[0] == s.motions[0]
         else:
             moves = all(seen.get(t) == m for t, m in said.items()) if same else v.motions == s.motions
+        for i, (thing, motion) in enumerate(zip(s.things, s.motions)):
+            found = seen[thing] if same else v.motions[i] if i < len(v.motions) else "nothing"
+            motions.setdefault(motion, Counter())[found] += 1
         rows.append((v.background == s.background, same, in_place, moves, len(v.things) == len(s.things), v.explained, len(s.things)))
     r = np.array(rows, float)
     out = {k: round(float(r[:, i].mean()), 4) for i, k in enumerate(("background", "thing", "thing_in_place", "motion", "count", "explained"))}
@@ -242,4 +247,4 @@ def score(judge: Judge, clips, scenes: list[Scene], counted: bool = False) -> di
         part = r[r[:, 6] == n]
         if len(part):
             out |= {f"thing_{n}": round(float(part[:, 1].mean()), 4), f"motion_{n}": round(float(part[:, 3].mean()), 4)}
-    return out | {"clips": len(r)}
+    return out | {"clips": len(r), "motions": {m: f"{c[m]} of {c.total()}" + "".join(f", {n} {k}" for k, n in c.most_common() if k != m) for m, c in sorted(motions.items())}}

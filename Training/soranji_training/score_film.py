@@ -16,13 +16,12 @@ from . import stage as stages
 from .codec import Codec
 from .flow import FlowDecoder, film
 from .media import h264_round_trip, sheet
-from .train_flow import probe_size
 
 
 def load_flow(st: stages.Stage, pool: prompts.Pool) -> FlowDecoder:
     c = st.config
     sound = c.mel.bands * (c.world.sample_rate // c.world.fps // c.mel.hop)
-    return stages.load_weights(FlowDecoder(c.flow, c.codec.channels, sound, pool.rows.shape[1], probe_size(c.world)), st.folder / "flow.safetensors")
+    return stages.load_weights(FlowDecoder(c.flow, c.codec.channels, sound, pool.rows.shape[1]), st.folder / "flow.safetensors")
 
 
 def film_clips(st, model, codec, pool, chosen, steps, guidance, seed, shift=3.0) -> list[np.ndarray]:

@@ -141,9 +141,7 @@ class Stage:
             with safe_open(self.path(".safetensors"), "pt") as f:
                 self.step = self.first_step = int(f.metadata()["step"])
                 values = {k: f.get_tensor(k).float() for k in f.keys()}
-            lacking, unknown = model.load_state_dict(values, strict=False)
-            if unknown or any(not k.startswith(UNSHIPPED) for k in lacking):
-                raise SystemExit(f"{self.path('.safetensors')} is of another network: {', '.join([*unknown, *lacking][:3])}")
+            fill(model, values, self.path(".safetensors"))
             ema.values = {k: v.detach().clone() for k, v in model.state_dict().items()}
         else:
             return False
@@ -195,10 +193,17 @@ def save_weights(path: Path, values: dict, config, step: int):
     os.replace(partial, path)
 
 
-def load_weights(model, path: Path, strict: bool = True):
+def fill(model, values: dict, path: Path):
+    """Gives the network weights, which may have more or less than it of what only training needs."""
+    lacking, unknown = model.load_state_dict(values, strict=False)
+    if strange := [k for k in (*unknown, *lacking) if not k.startswith(UNSHIPPED)]:
+        raise SystemExit(f"{path} is of another network: {', '.join(strange[:3])}")
+
+
+def load_weights(model, path: Path):
     if not path.exists():
         raise SystemExit(f"{path} is missing; run the stage that makes it first")
-    model.load_state_dict(load_file(path), strict=strict)
+    fill(model, load_file(path), path)
     return model.eval()
 
 
