@@ -146,11 +146,10 @@ class Film:
     def long(self) -> dict:
         first, last = ([], []), ([], [])
         for number in range(self.args.longs):
-            film = self.storyboard(f"long-{number}", number, self.args.seed + 2000 + number, LONG_SHOTS)
-            for kept, parts in zip(first, film):
-                kept += parts[:COMPARED_SHOTS]
-            for kept, parts in zip(last, film):
-                kept += parts[-COMPARED_SHOTS:]
+            clips, scenes = self.storyboard(f"long-{number}", number, self.args.seed + 2000 + number, LONG_SHOTS)
+            for kept, part in ((first, slice(COMPARED_SHOTS)), (last, slice(-COMPARED_SHOTS, None))):
+                kept[0].extend(clips[part])
+                kept[1].extend(scenes[part])
         return dict(films=self.args.longs, shots=LONG_SHOTS, first=self.shares(*first), last=self.shares(*last))
 
     def drawn(self) -> dict:

@@ -125,10 +125,9 @@ void sk_rank_set_query(const sk_rank_queries *queries, int32_t row, const float 
         for (int32_t j = 0; j < 2 && i + j < width && inverse > 0; j++) {
             const float share = query[i + j] * inverse;
             codes[j] = (int32_t)floorf(share * top + 0.5f);
-            squares[j] = (int32_t)ceilf(share * share * top_square);
-            // Where the inverse was rounded up.
-            codes[j] = codes[j] > (int32_t)top ? (int32_t)top : codes[j] < -(int32_t)top ? -(int32_t)top : codes[j];
-            squares[j] = squares[j] > (int32_t)top_square ? (int32_t)top_square : squares[j];
+            // A share may be a little above 1, where the inverse was rounded up.
+            const float square = ceilf(share * share * top_square);
+            squares[j] = (int32_t)(square > top_square ? top_square : square);
         }
         queries->queries[i / 2 * queries->stride + row] = pair_of(codes[0], codes[1]);
         queries->squares[i / 2 * queries->stride + row] = pair_of(squares[0], squares[1]);
