@@ -115,11 +115,11 @@ class Flow:
     share_prefix: float = 0.55
     share_suffix: float = 0.1
     share_both: float = 0.1
-    two_share: float = 0.45  # share of clips with two things in the batches: they are harder than one, and fewer in the pool
+    two_share: float = 0.5  # share of clips with two things in the batches: they are harder than one, and fewer in the pool
     # How often scenes with each motion are in the batches, in the order of `things.MOTIONS` (right, left, rise, fall, bounce, spin, grow,
     # shrink). Drawn evenly, things at each of their turns are a hundred times rarer than upright ones: after 330 minutes the other seven
-    # motions were right in 169 of 192 cases, and none of 30 things span.
-    motion_odds: tuple[float, ...] = (1, 1, 1.5, 1.5, 1, 2.5, 1.5, 1)
+    # motions were right in 169 of 192 cases, and none of 30 things span. With 6 for spinning, single large things became rougher.
+    motion_odds: tuple[float, ...] = (1, 1, 2, 1.5, 1, 4, 1.5, 1)
     caption_pool: int = 6000
 
 

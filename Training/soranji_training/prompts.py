@@ -60,7 +60,7 @@ def build(config: configuration.Config, folder: Path, split: str, count: int, se
             partial.replace(path)
         parts.append(np.load(path))
     if not parts:
-        return Pool([], [], np.empty((0, 0)), np.zeros(1, int), np.empty((0, 0, 0)))
+        raise SystemExit(f"{home} has no prompts yet: run train_prompts first")
     said = [x for p in parts for x in json.loads(str(p["text"]))]
     scenes = [world.Scene(**{k: tuple(v) if isinstance(v, list) else v for k, v in x["scene"].items()}) for x in said]
     lengths = np.concatenate([p["lengths"] for p in parts])

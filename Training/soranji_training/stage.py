@@ -129,8 +129,8 @@ class Stage:
         save_weights(self.path(".safetensors"), ema.values, self.config, self.step)
 
     def resume(self, model, optimiser, ema: "Average") -> bool:
-        """Goes on from the state that an earlier run saved or, where there are only weights (see `take_over`), from those, with the
-        optimiser and its rates beginning anew. False where there is neither."""
+        """Goes on from the state that an earlier run saved or, where there are only weights (see `take_over`), from those and their step,
+        with a new optimiser whose rates rise once more. False where there is neither."""
         if self.path(".state").exists():
             state = torch.load(self.path(".state"), map_location=self.device, weights_only=False)
             model.load_state_dict(state["model"])
@@ -143,6 +143,7 @@ class Stage:
                 values = {k: f.get_tensor(k).float() for k in f.keys()}
             fill(model, values, self.path(".safetensors"))
             ema.values = {k: v.detach().clone() for k, v in model.state_dict().items()}
+            print(f"{self.name}: going on from the weights alone, step {self.step}; the optimiser begins anew, minutes are counted from here", flush=True)
         else:
             return False
         return True
@@ -195,9 +196,11 @@ def save_weights(path: Path, values: dict, config, step: int):
 
 def fill(model, values: dict, path: Path):
     """Gives the network weights, which may have more or less than it of what only training needs."""
-    lacking, unknown = model.load_state_dict(values, strict=False)
-    if strange := [k for k in (*unknown, *lacking) if not k.startswith(UNSHIPPED)]:
+    own = model.state_dict()
+    strange = [k for k in sorted(values.keys() | own.keys()) if not k.startswith(UNSHIPPED) and (k not in own or k not in values or own[k].shape != values[k].shape)]
+    if strange:
         raise SystemExit(f"{path} is of another network: {', '.join(strange[:3])}")
+    model.load_state_dict(values, strict=False)
 
 
 def load_weights(model, path: Path):

@@ -1,7 +1,7 @@
 """Puts an export's weights where the stages look for their own, so that they go on from them. Usage: python -m soranji_training.take_over --parts ROOT
 
-ROOT is what `export --out` wrote, or this repository (the default). The optimisers begin anew, and so does what only training needs.
-Exporting again without a step gives the same bytes."""
+ROOT is what `export --out` wrote, or this repository (the default). Optimisers begin anew, and so does what only training needs; the
+prompts' pool is not in an export (train_prompts). Exporting again without a step gives the same files of weights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,26 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from . import config as configuration
 from . import stage as stages
 from .export import PARTS
 from .grown import MODALITIES
+
+
+# Settings that the weights were trained with and that their shapes do not show.
+FIXED = ("world", "mel", "flow.trunk_layers", "flow.chunk_frames", "flow.history_chunks", "flow.told_chunks", "flow.token_latents", "understanding.token_latents", "understanding.window_frames")
+
+
+def compare(config: configuration.Config, said: dict):
+    """Exits where the settings are not those of the export."""
+    own = json.loads(json.dumps(configuration.as_dict(config)))
+    for name in FIXED:
+        a, b = own, said
+        for part in name.split("."):
+            a, b = a[part], b.get(part)
+        if a != b:
+            detail = next((f"{name}.{k}: {b.get(k)} instead of {v}" for k, v in a.items() if b.get(k) != v), name) if isinstance(b, dict) else f"{name}: {b} instead of {a}"
+            raise SystemExit(f"the export has other settings ({detail}); name the ones it was made with (--config)")
 
 
 def checked(folder: Path, name: str, said: dict) -> dict:
@@ -44,6 +61,7 @@ def main():
     st = stages.Stage("take_over", args)
     folder = args.parts / "Experts"
     model = json.loads((folder / "model.json").read_text())
+    compare(st.config, model["dims"])
     targets = {name: st.path("").with_name(f"{name}.safetensors") for name in PARTS if name in model["parts"]}
     for path in targets.values():
         if existing := next((p for p in (path.with_suffix(".state"), path) if p.exists()), None):

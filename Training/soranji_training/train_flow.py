@@ -169,8 +169,6 @@ def main():
     config, c = st.config, st.config.flow
     pool = prompts.build(config, st.folder, "train", c.caption_pool, 21, lambda: False)
     held = prompts.build(config, st.folder, "test", 500, 21, lambda: False)
-    if not len(pool) or not len(held):
-        raise SystemExit("the prompts' pool is missing; run train_prompts first")
     painter = world.Painter(config.world)
     codec = stages.load_weights(Codec(config.codec), st.folder / "codec.safetensors")
     torch.manual_seed(args.seed)

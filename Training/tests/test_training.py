@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -14,7 +15,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from soranji_training import codec, config, export, flow, goldens, grown, language, senses, sound, stage, take_over, train_flow, world
+from soranji_training import codec, config, export, flow, goldens, grown, language, measures, senses, sound, stage, take_over, train_flow, world
 from soranji_training.layers import Experts
 from soranji_training.optimiser import Both
 
@@ -126,6 +127,23 @@ class FlowTests(unittest.TestCase):
         self.assertLess((e(x) - want).abs().max().item(), 1e-5)
 
 
+class MeasureTests(unittest.TestCase):
+    def test_motions_are_counted_by_what_was_asked_and_seen(self):
+        scene = lambda things, motions: SimpleNamespace(things=things, motions=motions, background="sea")
+        verdict = lambda things, motions: measures.Verdict("sea", things, motions, "x", 1.0)
+        cases = (
+            (scene(("cat",), ("spin",)), verdict(("cat",), ("still",))),
+            (scene(("cat", "pig"), ("rise", "spin")), verdict(("pig", "cat"), ("spin", "rise"))),  # the right ones in other places
+            (scene(("cat", "pig"), ("rise", "fall")), verdict(("cat", "car"), ("rise", "left"))),  # a wrong thing: place by place
+            (scene(("cat", "pig"), ("rise", "fall")), verdict(("cat",), ("rise",))),
+        )
+        verdicts = iter(v for _, v in cases)
+        judge = SimpleNamespace(judge=lambda clip, count: next(verdicts))
+        row = measures.score(judge, [None] * len(cases), [s for s, _ in cases])
+        self.assertEqual(row["motions"], {"fall": "0 of 2, 1 left, 1 nothing", "rise": "3 of 3", "spin": "1 of 2, 1 still"})
+        self.assertEqual((row["thing"], row["motion"], row["count"]), (0.5, 0.25, 0.75))
+
+
 class TrunkTests(unittest.TestCase):
     @torch.no_grad()
     def test_text_alone_never_meets_the_grown_experts(self):
@@ -169,8 +187,11 @@ class StageTests(unittest.TestCase):
             self.assertEqual((st.step, st.first_step), (810, 800))
             st = stage.Stage("strange", args(folder))
             stage.save_weights(st.path(".safetensors"), old.state_dict(), st.config, 1)
-            with self.assertRaisesRegex(SystemExit, "another network"):
+            with self.assertRaisesRegex(SystemExit, "another network: more.bias"):
                 st.resume(other, optimiser, stage.Average(other))
+            with self.assertRaisesRegex(SystemExit, "another network: a.weight"):
+                wide = torch.nn.ModuleDict(dict(a=torch.nn.Linear(3, 2)))
+                st.resume(wide, optimiser, stage.Average(wide))
 
     def test_what_is_taken_over_is_exported_as_the_same_bytes(self):
         with tempfile.TemporaryDirectory() as root:
@@ -189,6 +210,10 @@ class StageTests(unittest.TestCase):
                 self.assertEqual((out / file).read_bytes(), (again / file).read_bytes(), file)
             with mock.patch("sys.argv", ["", "--folder", str(second), "--parts", str(out)]), self.assertRaisesRegex(SystemExit, "is there already"):
                 take_over.main()
+            said = json.loads((out / "Experts" / "model.json").read_text())["dims"]
+            said["world"]["fps"] = 9
+            with self.assertRaisesRegex(SystemExit, "world.fps: 9 instead of 8"):
+                take_over.compare(config.Config(), said)
 
     def test_a_resumed_run_equals_one_that_was_not_stopped(self):
         def run(folder, steps_of_each_run):
