@@ -15,6 +15,7 @@ final class Resampler {
         self.outputRate = outputRate
         self.name = name
         guard inputRate != outputRate else { return }
+        try LibraryMessages.prepare(for: name)
         var output = AVChannelLayout()
         av_channel_layout_default(&output, 1)
         var input = output
