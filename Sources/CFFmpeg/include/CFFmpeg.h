@@ -3,6 +3,8 @@
 #ifndef SK_FFMPEG_H
 #define SK_FFMPEG_H
 
+#include "late_functions.h"
+
 #include <errno.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>

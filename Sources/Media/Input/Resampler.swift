@@ -40,7 +40,7 @@ final class Resampler {
         }
     }
 
-    deinit { swr_free(&context) }
+    deinit { if context != nil { swr_free(&context) } }
 
     /// Appends what is ready; the filter keeps some milliseconds back.
     func feed(_ samples: [Float], into output: inout [Float]) throws(MediaError) {

@@ -77,9 +77,7 @@ enum LibraryMessages {
                 .unsupported,
                 path,
                 "the libraries for video and sound cannot be loaded: \(String(cString: failure))",
-                hint:
-                    "Install libavformat, libavcodec, libswscale and libswresample of the version that soranji was built with, "
-                    + "or build it anew (`make build` installs what is missing)."
+                hint: "Install what it names; where that is of another version, build soranji anew (`make build`)."
             )
         }
         forget()
