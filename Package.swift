@@ -28,11 +28,8 @@ let package = Package(
         .target(name: "CKernels", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("m")]),
         // C face of libsentencepiece (C++), with an exception boundary.
         .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
-        // libav*, libswscale and libswresample, with their macros and versions smoothed.
-        .target(
-            name: "CFFmpeg",
-            linkerSettings: ["avformat", "avcodec", "swscale", "swresample", "avutil"].map { .linkedLibrary($0) }
-        ),
+        // libav*, libswscale and libswresample, with their macros and versions smoothed; loaded when first used.
+        .target(name: "CFFmpeg", linkerSettings: [.linkedLibrary("dl")]),
         // A byte-level JSON reader and writer: tokenizer.json, safetensors headers, configurations.
         .target(name: "JSONText", swiftSettings: swiftSettings),
         // Packed weight matrices, activations, thread pool, operators over the kernels.

@@ -22,6 +22,27 @@ struct MediaProgramTests {
         return try #require(JSON.parse(result.output)["media"]?["media"]?.arrayValue)
     }
 
+    @Test func textNeedsNoLibraryOfVideo() throws {
+        let program = try Program()
+        let linked = try program.run([], environment: ["LD_TRACE_LOADED_OBJECTS=1"])
+        #expect(linked.output.contains("libsentencepiece"), "\(linked.output)")
+        #expect(!linked.output.contains("libav") && !linked.output.contains("libswscale"), "\(linked.output)")
+        // Files that are no libraries, found before the system's.
+        for version in 50..<80 {
+            try Data("none".utf8).write(to: URL(fileURLWithPath: program.folder + "/libavformat.so.\(version)"))
+        }
+        let environment = ["LD_LIBRARY_PATH=" + program.folder]
+        #expect(try program.run(["tokenize", "--help"], environment: environment).status == 0)
+        let refused = try program.run(["media", Self.clips + "clip.mp4"], environment: environment)
+        #expect(refused.status == 1)
+        #expect(
+            refused.errors.contains("clip.mp4: the libraries for video and sound cannot be loaded"),
+            "\(refused.errors)"
+        )
+        #expect(refused.errors.contains("make build"), "\(refused.errors)")
+        #expect(try program.run(["media", Self.clips + "clip.mp4"]).status == 0)
+    }
+
     @Test func asksAboutMediaAndTellsWhatBecameOfThem() throws {
         let program = try Program()
         let model = try MediaModel("qwen3_omni_moe_thinker", hasText: true)

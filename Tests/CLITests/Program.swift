@@ -30,13 +30,12 @@ final class Program {
         return String(executable[..<(executable.lastIndex(of: "/") ?? executable.startIndex)]) + "/soranji"
     }()
 
-    func run(_ arguments: [String], input: String = "") throws -> Result {
-        let environment = [
-            "SORANJI_CACHE=\(folder)/cache", "XDG_STATE_HOME=\(folder)/state", "HOME=\(folder)", "COLUMNS=80",
-        ]
+    /// - Parameter environment: more variables, as `NAME=VALUE`.
+    func run(_ arguments: [String], input: String = "", environment: [String] = []) throws -> Result {
+        let own = ["SORANJI_CACHE=\(folder)/cache", "XDG_STATE_HOME=\(folder)/state", "HOME=\(folder)", "COLUMNS=80"]
         let output = try Subprocess.run(
             "env",
-            environment + [Self.path] + arguments,
+            own + environment + [Self.path] + arguments,
             input: Array(input.utf8),
             timeout: 300,
             maximumOutput: 64 << 20

@@ -3,6 +3,8 @@
 #ifndef SK_FFMPEG_H
 #define SK_FFMPEG_H
 
+#include "late_functions.h"
+
 #include <errno.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -19,7 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Sends the libraries' messages to the calling thread's memory instead of standard error. Cheap to call again.
+/// Loads the libraries, once for the process; nothing else here may be called before. NULL, or why it failed: text that stays.
+const char *sk_av_load(void);
+
+/// Sends the libraries' messages to the calling thread's memory instead of standard error, and forgets what that holds. Cheap to
+/// call again.
 void sk_av_prepare(void);
 
 /// Copies the last error message that the libraries logged on this thread into `text` (terminated, at most `capacity`

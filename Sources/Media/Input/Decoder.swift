@@ -36,7 +36,7 @@ final class Decoder {
         context.pointee.max_pixels = Int64(demuxer.limits.maximumPixels)
         // One damaged frame must not end a clip that plays everywhere else.
         context.pointee.err_recognition = 0
-        LibraryMessages.prepare()
+        LibraryMessages.forget()
         let opened = avcodec_open2(context, codec, nil)
         guard opened >= 0 else { throw .library(.malformed, name, "cannot decode \(what)", code: opened) }
     }

@@ -17,8 +17,8 @@ final class Demuxer {
         limits: MediaLimits,
         cancellation: MediaCancellation?
     ) throws(MediaError) {
-        LibraryMessages.prepare()
         let source = try ByteSource(origin, limits: limits, cancellation: cancellation)
+        try LibraryMessages.prepare(for: source.name)
         let outOfMemory = MediaError(.limit, source.name, "out of memory")
         guard let io = ByteSourceCallbacks.makeIO(source) else { throw outOfMemory }
         var created = avformat_alloc_context()
@@ -102,7 +102,7 @@ final class Demuxer {
         try source.check()
         guard found >= 0 else { throw .library(.malformed, name, "cannot tell what it holds", code: found) }
         guard streamCount > 0 else { throw MediaError(.malformed, name, "it holds no streams") }
-        LibraryMessages.prepare()
+        LibraryMessages.forget()
     }
 
     var name: String { source.name }

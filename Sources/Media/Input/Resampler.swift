@@ -15,6 +15,7 @@ final class Resampler {
         self.outputRate = outputRate
         self.name = name
         guard inputRate != outputRate else { return }
+        try LibraryMessages.prepare(for: name)
         var output = AVChannelLayout()
         av_channel_layout_default(&output, 1)
         var input = output
@@ -39,7 +40,7 @@ final class Resampler {
         }
     }
 
-    deinit { swr_free(&context) }
+    deinit { if context != nil { swr_free(&context) } }
 
     /// Appends what is ready; the filter keeps some milliseconds back.
     func feed(_ samples: [Float], into output: inout [Float]) throws(MediaError) {

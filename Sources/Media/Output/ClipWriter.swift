@@ -33,7 +33,7 @@ package final class ClipWriter {
             sound = nil
             return
         }
-        LibraryMessages.prepare()
+        try LibraryMessages.prepare(for: path)
         var made: UnsafeMutablePointer<AVFormatContext>?
         let allocated = avformat_alloc_output_context2(&made, nil, container, "file:" + target.temporaryPath)
         guard allocated >= 0, let context = made else {

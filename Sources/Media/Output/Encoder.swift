@@ -22,6 +22,7 @@ final class Encoder {
         configure: (UnsafeMutablePointer<AVCodecContext>, UnsafePointer<AVCodec>) -> Void
     ) throws(MediaError) {
         name = path
+        try LibraryMessages.prepare(for: path)
         packet = try Packet(path)
         guard let codec = names.lazy.compactMap({ avcodec_find_encoder_by_name($0) }).first else {
             throw MediaError(
@@ -39,7 +40,7 @@ final class Encoder {
         configure(context, codec)
         var dictionary: OpaquePointer?
         for (key, value) in options { av_dict_set(&dictionary, key, value, 0) }
-        LibraryMessages.prepare()
+        LibraryMessages.forget()
         let opened = avcodec_open2(context, codec, &dictionary)
         av_dict_free(&dictionary)
         guard opened >= 0 else {
@@ -62,7 +63,7 @@ final class Encoder {
         _ frame: UnsafeMutablePointer<AVFrame>?,
         _ body: (UnsafeMutablePointer<AVPacket>) throws(MediaError) -> Void
     ) throws(MediaError) {
-        LibraryMessages.prepare()
+        LibraryMessages.forget()
         let sent = avcodec_send_frame(context, frame)
         guard sent >= 0 || (frame == nil && sent == sk_av_error_eof()) else {
             throw .library(.unwritable, name, "cannot encode a frame", code: sent)

@@ -70,8 +70,21 @@ public struct MediaError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// What the libraries say about their work, kept per thread; nothing of it reaches standard error.
 enum LibraryMessages {
-    /// Takes the libraries' messages in from here on and forgets what this thread was told before.
-    static func prepare() { sk_av_prepare() }
+    /// Loads the libraries where that was not done yet, and takes their messages in from here on. To be called first.
+    static func prepare(for path: String) throws(MediaError) {
+        if let failure = sk_av_load() {
+            throw MediaError(
+                .unsupported,
+                path,
+                "the libraries for video and sound cannot be loaded: \(String(cString: failure))",
+                hint: "Install what it names; where that is of another version, build soranji anew (`make build`)."
+            )
+        }
+        forget()
+    }
+
+    /// Forgets what this thread was told before.
+    static func forget() { sk_av_prepare() }
 
     /// The first error since, as printable text of one line.
     static func take() -> String? {
