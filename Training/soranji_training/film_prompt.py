@@ -20,7 +20,7 @@ def main():
     parser.add_argument("prompt")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps-film", type=int, default=12)
-    parser.add_argument("--guidance", type=float, default=2.5)
+    parser.add_argument("--guidance", type=float, default=1.5)
     args = parser.parse_args()
     st = stages.Stage("film", args)
     c = st.config

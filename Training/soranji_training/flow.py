@@ -171,7 +171,7 @@ def shifted(steps: int, shift: float, device=None) -> torch.Tensor:
 
 
 @torch.no_grad()
-def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: int, grid: tuple[int, int], channels: int, steps: int = 12, guidance: float = 2.5, shift: float = 3.0, seed: int = 0, noise=None):
+def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: int, grid: tuple[int, int], channels: int, steps: int = 12, guidance: float = 1.5, shift: float = 3.0, seed: int = 0, noise=None):
     """Films one shot per prompt: rows (B, M, prompt). Returns latents (B, T, h, w, C) and sound tokens (B, T, sound), the mel scale undone.
 
     `noise(k)` gives chunk k's starting video and sound tokens; without it they come from `seed`. After its last step a chunk is

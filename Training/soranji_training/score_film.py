@@ -36,7 +36,7 @@ def main():
     parser = stages.arguments(__doc__)
     parser.add_argument("--prompts", type=int, default=300)
     parser.add_argument("--steps-film", type=int, default=12)
-    parser.add_argument("--guidance", type=float, default=2.5)
+    parser.add_argument("--guidance", type=float, default=1.5)
     parser.add_argument("--real", action="store_true", help="judge real held-out clips (through the codec and H.264) instead of filmed ones")
     parser.add_argument("--noise", action="store_true", help="judge noise")
     parser.add_argument("--count", action="store_true", help="do not tell the judge how many things there should be")
