@@ -17,7 +17,7 @@ package final class ChunkFilmer {
     package struct Options: Sendable, Equatable {
         package var steps = 12
         /// How much further than without the prompt; 1: as the prompt says, at half the cost.
-        package var guidance: Float = 2.5
+        package var guidance: Float = 1.5
         package var shift: Float = 3
         package var sampler = SamplerKind.euler
         package var seed: UInt64 = 0

@@ -70,7 +70,7 @@ public struct FilmRequest: Sendable, Equatable {
     public var seed: UInt64 = 0
     public var steps = 12
     /// How much more than without the prompt; 1: no guidance, at half the cost.
-    public var guidance = 2.5
+    public var guidance = 1.5
     /// Above 1 more of the steps are spent on high noise.
     public var shift = 3.0
     public var sampler = Sampler.euler

@@ -45,7 +45,7 @@ struct FilmFlags: ParsableArguments {
         parsing: .unconditional,
         help: ArgumentHelp("How closely it follows the prompt; 1 is faster and looser.", valueName: "factor")
     )
-    var guidance: Double = 2.5
+    var guidance: Double = 1.5
 
     @Option(
         parsing: .unconditional,
