@@ -1,5 +1,6 @@
 #include "CAllocationCounter.h"
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -55,4 +56,8 @@ void *mmap(void *address, size_t length, int protection, int flags, int file, of
 }
 
 int64_t allocation_count_of_thread(void) { return thread_count; }
+int64_t live_heap_bytes(void) {
+    const struct mallinfo2 told = mallinfo2();
+    return (int64_t)(told.uordblks + told.hblkhd);
+}
 int64_t allocation_count_of_process(void) { return atomic_load_explicit(&process_count, memory_order_relaxed); }

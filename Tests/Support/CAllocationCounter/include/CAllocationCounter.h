@@ -7,4 +7,6 @@
 int64_t allocation_count_of_thread(void);
 // Allocations by all threads since the process started.
 int64_t allocation_count_of_process(void);
+// What is allocated and not freed, whatever the system keeps for the process.
+int64_t live_heap_bytes(void);
 #endif
