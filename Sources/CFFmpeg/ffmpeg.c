@@ -1,4 +1,5 @@
 #include "CFFmpeg.h"
+#include "late_binding.h"
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,13 +22,25 @@ static void keep_message(void *object, int level, const char *format, va_list ar
     has_message = true;
 }
 
-static void install(void) { av_log_set_callback(keep_message); }
+// MARK: loading
 
-void sk_av_prepare(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, install);
-    has_message = false;
+static const char *load_failure;
+
+static void load(void) {
+    load_failure = sk_av_bind();
+    if (!load_failure) av_log_set_callback(keep_message);
 }
+
+const char *sk_av_load(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load);
+    has_message = false;
+    return load_failure;
+}
+
+// MARK: taking messages
+
+void sk_av_forget_message(void) { has_message = false; }
 
 bool sk_av_take_message(char *text, size_t capacity) {
     if (!has_message || capacity == 0) return false;

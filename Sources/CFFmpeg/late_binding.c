@@ -1,12 +1,12 @@
 // Loads libav when the first clip is opened, instead of with the program.
 //
 // libavformat and libavcodec bring some 130 libraries with them, of which a command about text needs none: linked, they were
-// three quarters of the time until such a command began, and most of what it read from a cold disk. So nothing is linked to
-// them. Each of SK_AV_FUNCTIONS is a jump through a slot that sk_av_load fills; a jump needs no signature, so it fits every
+// 60 of the 70 ms until such a command began, and a third of what a question read from a cold disk. So nothing is linked to
+// them. Each of SK_AV_FUNCTIONS is a jump through a slot that sk_av_bind fills; a jump needs no signature, so it fits every
 // version of the headers. The processor's and the system's ways are those of x86-64 and Linux, as the whole project's are.
+#include "late_binding.h"
 #include "CFFmpeg.h"
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,28 +36,19 @@ SK_AV_FUNCTIONS(SLOT)
             ".size sk_av_jump_" #name ", . - sk_av_jump_" #name "\n");
 SK_AV_FUNCTIONS(JUMP)
 
-static char failure[256];
-
-// Failures are told by `failure`; what is open then stays open, as it would if it had been linked.
-static void load(void) {
+// What is open when this fails stays open, as it would if it had been linked.
+const char *sk_av_bind(void) {
+    static char failure[256];
 #define OPEN(library, major) \
     void *const library = dlopen("lib" #library ".so." AV_STRINGIFY(major), RTLD_LAZY | RTLD_LOCAL); \
     if (!library) { \
         snprintf(failure, sizeof failure, "%s", dlerror()); \
-        return; \
+        return failure; \
     }
     LIBRARIES(OPEN)
 #define FILL(library, name) \
     sk_av_slot_##name = dlsym(library, #name); \
-    if (!sk_av_slot_##name) { \
-        snprintf(failure, sizeof failure, "lib" #library " has no function " #name); \
-        return; \
-    }
+    if (!sk_av_slot_##name) return "lib" #library " has no function " #name;
     SK_AV_FUNCTIONS(FILL)
-}
-
-const char *sk_av_load(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, load);
-    return failure[0] ? failure : NULL;
+    return NULL;
 }

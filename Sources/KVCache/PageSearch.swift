@@ -25,6 +25,8 @@ final class PageSearch {
 
     private let layout: PageLayout
     private let rowCount: Int
+    /// Of channels, the last one with nothing where their number is odd.
+    private let pairCount: Int
     private let foundPages: Int
     /// `[pairs]`: the one turn of all queries to far pages.
     private let cosines: UnsafePointer<Float>
@@ -59,11 +61,12 @@ final class PageSearch {
     ) throws(AllocationError) {
         self.layout = layout
         rowCount = rows
+        pairCount = (layout.keyWidth + 1) / 2
         self.foundPages = foundPages
         self.cosines = cosines
         self.sines = sines
         turning = try AlignedBuffer(count: workers * 2 * rows * layout.keyWidth)
-        queries = try AlignedBuffer(count: workers * 2 * Self.listCount * rows * ((layout.keyWidth + 1) / 2))
+        queries = try AlignedBuffer(count: workers * 2 * Self.listCount * rows * pairCount)
         scales = try AlignedBuffer(count: workers * 2 * Self.listCount * rows)
         scores = try AlignedBuffer(count: workers * Self.listCount * PageIndexBlock.pages)
         candidates = try AlignedBuffer(count: workers * Self.listCount * foundPages)
@@ -112,12 +115,11 @@ final class PageSearch {
     /// What the kernel takes of a worker's first `lists` lists.
     private func kernelQueries(lists: Int, worker: Int) -> sk_rank_queries {
         let columns = Self.listCount * rowCount
-        let pairs = (layout.keyWidth + 1) / 2
-        let codes = queries.pointer + worker * 2 * columns * pairs
+        let codes = queries.pointer + worker * 2 * columns * pairCount
         let scales = scales.pointer + worker * 2 * columns
         return sk_rank_queries(
             queries: codes,
-            squares: codes + columns * pairs,
+            squares: codes + columns * pairCount,
             scales: scales,
             square_scales: scales + columns,
             lists: Int32(lists),

@@ -93,7 +93,7 @@ def main():
     st = stages.Stage("export", args)
     writer, parts, total = Writer(args.out), {}, 0
     for name, target in PARTS.items():
-        source = st.path("").with_name(f"{name}.safetensors")
+        source = st.folder / f"{name}.safetensors"
         if not source.exists():
             print(f"{name}: not trained yet, left out")
             continue

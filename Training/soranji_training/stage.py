@@ -142,7 +142,7 @@ class Stage:
                 self.step = self.first_step = int(f.metadata()["step"])
                 values = {k: f.get_tensor(k).float() for k in f.keys()}
             fill(model, values, self.path(".safetensors"))
-            ema.values = {k: v.detach().clone() for k, v in model.state_dict().items()}
+            ema.values = Average(model).values
             print(f"{self.name}: going on from the weights alone, step {self.step}; the optimiser begins anew, minutes are counted from here", flush=True)
         else:
             return False

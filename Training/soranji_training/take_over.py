@@ -17,9 +17,8 @@ from . import stage as stages
 from .export import PARTS
 from .grown import MODALITIES
 
-
-# Settings that the weights were trained with and that their shapes do not show.
-FIXED = ("world", "mel", "flow.trunk_layers", "flow.chunk_frames", "flow.history_chunks", "flow.told_chunks", "flow.token_latents", "understanding.token_latents", "understanding.window_frames")
+# Settings that the weights were trained with and that their shapes do not show; `stage.fill` compares shapes.
+FIXED = ("world", "mel", "flow.trunk_layers", "flow.history_chunks", "flow.expert_top", "understanding.expert_top", "understanding.window_frames")
 
 
 def compare(config: configuration.Config, said: dict):
@@ -62,15 +61,17 @@ def main():
     folder = args.parts / "Experts"
     model = json.loads((folder / "model.json").read_text())
     compare(st.config, model["dims"])
-    targets = {name: st.path("").with_name(f"{name}.safetensors") for name in PARTS if name in model["parts"]}
-    for path in targets.values():
-        if existing := next((p for p in (path.with_suffix(".state"), path) if p.exists()), None):
+    parts = {}
+    for name in (n for n in PARTS if n in model["parts"]):
+        if existing := next((p for s in (".state", ".safetensors") if (p := st.folder / f"{name}{s}").exists()), None):
             raise SystemExit(f"{existing} is there already: move it away, or name another --folder")
-    for name, path in targets.items():
         file = f"{PARTS[name]}.safetensors"
-        values = checked(folder, file, model["files"][file]) if PARTS[name] else grown(folder, model["files"])
-        stages.save_weights(path, values, st.config, model["parts"][name]["step"])
-        print(f"{path}: step {model['parts'][name]['step']}")
+        parts[name] = checked(folder, file, model["files"][file]) if PARTS[name] else grown(folder, model["files"])
+    # All of them were read and are whole.
+    for name, values in parts.items():
+        step = model["parts"][name]["step"]
+        stages.save_weights(st.folder / f"{name}.safetensors", values, st.config, step)
+        print(f"{name}: step {step}, in {st.folder}")
 
 
 if __name__ == "__main__":

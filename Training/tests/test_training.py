@@ -197,7 +197,14 @@ class StageTests(unittest.TestCase):
         with tempfile.TemporaryDirectory() as root:
             first, second, out, again = (Path(root) / n for n in ("first", "second", "out", "again"))
             (first / "small").mkdir(parents=True)
-            parts = dict(codec=goldens.randomise(codec.Codec(goldens.CONFIG.codec), 1), answers=goldens.randomise(grown.Grown(goldens.CONFIG.understanding, 4, 16), 2))
+            c = goldens.CONFIG
+            decoder = lambda: flow.FlowDecoder(c.flow, 6, 8, 16, probe=4)
+            parts = dict(
+                codec=goldens.randomise(codec.Codec(c.codec), 1),
+                flow=goldens.randomise(decoder(), 2),
+                senses=goldens.randomise(senses.Senses(c, goldens.tiny_trunk(3).emb), 3),
+                answers=goldens.randomise(grown.Grown(c.understanding, 4, 16), 4),
+            )
             for name, model in parts.items():
                 stage.save_weights(first / "small" / f"{name}.safetensors", model.state_dict(), goldens.CONFIG, 7)
             with contextlib.redirect_stdout(io.StringIO()):
@@ -208,8 +215,17 @@ class StageTests(unittest.TestCase):
             self.assertGreater(len(files), 10)
             for file in files:
                 self.assertEqual((out / file).read_bytes(), (again / file).read_bytes(), file)
+            # The head that is not exported is the network's own; the rest is what was exported, in 16 bits.
+            new = stage.load_weights(decoder(), second / "small" / "flow.safetensors")
+            self.assertTrue(torch.equal(new.video_in.weight, parts["flow"].video_in.weight.bfloat16().float()))
+            self.assertFalse(torch.equal(new.probe.weight, parts["flow"].probe.weight))
             with mock.patch("sys.argv", ["", "--folder", str(second), "--parts", str(out)]), self.assertRaisesRegex(SystemExit, "is there already"):
                 take_over.main()
+            (out / "Experts" / "routers.safetensors").write_bytes(b"damaged")
+            third = Path(root) / "third"
+            with mock.patch("sys.argv", ["", "--folder", str(third), "--parts", str(out)]), self.assertRaisesRegex(SystemExit, "is not the file"):
+                take_over.main()
+            self.assertEqual(list((third / "small").glob("*.safetensors")), [])
             said = json.loads((out / "Experts" / "model.json").read_text())["dims"]
             said["world"]["fps"] = 9
             with self.assertRaisesRegex(SystemExit, "world.fps: 9 instead of 8"):

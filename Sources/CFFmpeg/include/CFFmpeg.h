@@ -21,12 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Loads the libraries, once for the process; nothing else here may be called before. NULL, or why it failed: text that stays.
+/// Loads the libraries, once for the process; nothing else here may be called before. From then on their messages go to the
+/// calling thread's memory instead of standard error; what that holds is forgotten. NULL, or why it failed: text that stays.
 const char *sk_av_load(void);
 
-/// Sends the libraries' messages to the calling thread's memory instead of standard error, and forgets what that holds. Cheap to
-/// call again.
-void sk_av_prepare(void);
+/// Forgets the message that the calling thread's memory holds.
+void sk_av_forget_message(void);
 
 /// Copies the last error message that the libraries logged on this thread into `text` (terminated, at most `capacity`
 /// bytes) and forgets it. False when there was none. Messages of the decoders' own threads are dropped.

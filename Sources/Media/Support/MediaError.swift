@@ -70,7 +70,8 @@ public struct MediaError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// What the libraries say about their work, kept per thread; nothing of it reaches standard error.
 enum LibraryMessages {
-    /// Loads the libraries where that was not done yet, and takes their messages in from here on. To be called first.
+    /// Loads the libraries where that was not done yet, and takes their messages in from here on. To be called first;
+    /// forgets what this thread was told before.
     static func prepare(for path: String) throws(MediaError) {
         if let failure = sk_av_load() {
             throw MediaError(
@@ -80,11 +81,10 @@ enum LibraryMessages {
                 hint: "Install what it names; where that is of another version, build soranji anew (`make build`)."
             )
         }
-        forget()
     }
 
     /// Forgets what this thread was told before.
-    static func forget() { sk_av_prepare() }
+    static func forget() { sk_av_forget_message() }
 
     /// The first error since, as printable text of one line.
     static func take() -> String? {

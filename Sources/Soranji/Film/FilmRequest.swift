@@ -1,3 +1,5 @@
+import VideoDecoder
+
 /// What is to be filmed, and how.
 public struct FilmRequest: Sendable, Equatable {
     /// How one shot follows another.
@@ -68,11 +70,11 @@ public struct FilmRequest: Sendable, Equatable {
     public var framesPerSecond: Int?
     /// The same seed gives the same bytes for any number of threads.
     public var seed: UInt64 = 0
-    public var steps = 12
+    public var steps = ChunkFilmer.Options().steps
     /// How much more than without the prompt; 1: no guidance, at half the cost.
-    public var guidance = 1.5
+    public var guidance = Double(ChunkFilmer.Options().guidance)
     /// Above 1 more of the steps are spent on high noise.
-    public var shift = 3.0
+    public var shift = Double(ChunkFilmer.Options().shift)
     public var sampler = Sampler.euler
     public var hasSound = true
     /// The end leads back to the beginning.

@@ -3,6 +3,9 @@ import Soranji
 
 /// How a film is made.
 struct FilmFlags: ParsableArguments {
+    /// Whose settings are the defaults.
+    private static let standard = FilmRequest(shots: [])
+
     @Option(
         help: ArgumentHelp(
             "What films: a folder that Training/ exported. (default: the model's own)",
@@ -39,19 +42,19 @@ struct FilmFlags: ParsableArguments {
     var seed: Seed = .number(0)
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Steps from noise to picture.", valueName: "count"))
-    var steps: Int = 12
+    var steps: Int = FilmFlags.standard.steps
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("How closely it follows the prompt; 1 is faster and looser.", valueName: "factor")
     )
-    var guidance: Double = 1.5
+    var guidance: Double = FilmFlags.standard.guidance
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("Above 1: more of the steps while there is much noise.", valueName: "factor")
     )
-    var shift: Double = 3
+    var shift: Double = FilmFlags.standard.shift
 
     @Option(help: ArgumentHelp("How steps follow each other.", valueName: "name"))
     var sampler: FilmRequest.Sampler = .euler
