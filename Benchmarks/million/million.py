@@ -2,8 +2,9 @@
 """A book of a million tokens in one session: read (and killed while it is read), opened again, asked.
 
 The book is any long text; by default the King James Bible of Debian's package bible-kjv, 1,000,475 tokens for SmolLM2. A
-pass key is put in at a depth. Reading takes more than an hour on two cores; what was read stays, so the script can be run
-again for the questions alone. Needs root to drop the page cache.
+pass key is put in at a depth, and the sections of the handbook of `Benchmarks/facts` all over it, whose ten questions are
+asked, too. Reading takes more than an hour on two cores; what was read stays, so the script can be run again for the
+questions alone. Needs root to drop the page cache.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import peer  # noqa: E402
 QUESTION = "What is the pass key? Remember the number."
 LONG_QUESTION = "Write a long story about what you have read."
 NAME = "million"
+FACTS = FOLDER.parent / "facts"
 
 
 def bible():
@@ -44,15 +46,33 @@ def bible():
 
 
 def document(options, home):
-    """The text with its key, as a file."""
+    """The text with its key and the sections of the handbook, as a file."""
     text = pathlib.Path(options.text).read_text() if options.text else bible()
     text = text[: options.characters or None]
-    place = text.find("\n\n", int(len(text) * options.depth))
-    if place < 0:
-        raise peer.Failure("the text has no empty line behind the depth, where the key could stand")
+    sections = re.split(r"(?m)^## .*\n", (FACTS / "fennick-light.md").read_text())[1:]
+    added = [(options.depth, f" The pass key is {options.key}. Remember it. {options.key} is the pass key. ")]
+    added += [((number + 0.5) / len(sections), f"\n\n{section.strip()}") for number, section in enumerate(sections)]
+    reach = min(options.within or len(text), len(text))
+    # From the end on, so that places before stay what they are.
+    for depth, words in sorted(added, reverse=True):
+        place = text.find("\n\n", int(reach * depth))
+        if place < 0:
+            raise peer.Failure(f"the text has no empty line behind the depth {depth:.2f}, where something could be put in")
+        text = text[:place] + words + text[place:]
     path = home / "document.txt"
-    path.write_text(f"{text[:place]} The pass key is {options.key}. Remember it. {options.key} is the pass key. {text[place:]}")
+    path.write_text(text)
     return path
+
+
+def facts_found(options, home, *arguments):
+    """How many of the handbook's questions are answered rightly, and the answers."""
+    told = json.loads((FACTS / "questions.json").read_text())["questions"]
+    answers = []
+    for fact in told:
+        report = json.loads(ask(options, home, "-n", 48, "--no-sources", "--json", *arguments, question=fact["question"])[0])
+        answer = report["answer"].strip()
+        answers.append((any(word.lower() in answer.lower() for word in fact["accept"]), fact["question"], answer))
+    return sum(right for right, _, _ in answers), answers
 
 
 def ask(options, home, *arguments, question=QUESTION, kill_after=None):
@@ -98,6 +118,7 @@ def body():
     parser.add_argument("--home", default="/tmp/million", help="folder of the document and the session, which stay")
     parser.add_argument("--text", help="another text than the Bible")
     parser.add_argument("--characters", type=int, help="so much of it")
+    parser.add_argument("--within", type=int, help="the key and the sections stand within the first so many characters (default: all)")
     parser.add_argument("--depth", type=float, default=0.4, help="where the key is, from 0 to 1")
     parser.add_argument("--key", default="71432")
     parser.add_argument("--kv", default="q8v4")
@@ -131,6 +152,11 @@ def body():
         rows.append([name, f"{report['decode_tokens_per_second']:.1f} tokens/s", "", f"{report['answer_tokens']} tokens"])
     print(f"{tokens:,} tokens")
     print(peer.table(["", "time", "peak", "answer"], rows))
+    for name, arguments in (("", ()), (" without the question's words (--recall-words 0)", ("--recall-words", 0))):
+        right, answers = facts_found(options, home, *arguments)
+        print(f"{right} of {len(answers)} facts found{name}:")
+        for is_right, question, answer in answers:
+            print(f"  {'right' if is_right else 'wrong'}: {question} -> {answer}")
     answers = {row[3] for row in rows[:4]}
     if len(answers) != 1:
         raise peer.Failure("answers differ")

@@ -193,10 +193,9 @@ package final class PagedAttention {
         return selection.settings.firstLocalPage(position: last) > 0 ? selection : nil
     }
 
-    /// Begins a question, so that its tokens vote for the pages that its answer chooses from. Nothing happens where
-    /// everything is seen.
-    package func beginQuestion(_ positions: Range<Int>, _ lock: QuestionLock) throws(AllocationError) {
-        try selection?.beginQuestion(positions, lock)
+    /// Begins a question, for which lists of pages are made as it says. Nothing happens where everything is seen.
+    package func beginQuestion(_ question: RecallQuestion) throws(AllocationError) {
+        try selection?.beginQuestion(question)
     }
 
     /// All tokens choose freely again.

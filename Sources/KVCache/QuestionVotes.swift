@@ -1,16 +1,5 @@
 import Tensor
 
-/// How tokens after a question choose pages beyond their window, where they do not choose as all others do.
-///
-/// Words of an answer are poor queries: what matters was named by the question. KTransformers saw retrieval of keys and
-/// values rise from 15.4 to 24.2 when the question's own attention chose what later tokens may choose from.
-package enum QuestionLock: Sendable, CaseIterable {
-    /// From the pages that the question's tokens voted for, and those that left the window since.
-    case lock
-    /// Half of the list is what the question's tokens voted for most, the other half is chosen freely.
-    case hybrid
-}
-
 /// The votes of a question's tokens: each list that is made for one of them gives its best page as many votes as the list
 /// has places, the next one a vote less, and so on. Votes are whole numbers, so their sums do not depend on any order.
 final class QuestionVotes {

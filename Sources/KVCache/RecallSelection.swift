@@ -18,6 +18,10 @@ final class RecallSelection {
     private let rankedCounts: AlignedBuffer<Int32>
     /// The question whose tokens vote, and whose answer chooses from what they voted for.
     private(set) var question: QuestionVotes?
+    /// `[retrievedPages]`: pages that lists from `namedPosition` on have in any case, the best first.
+    private let named: AlignedBuffer<Int32>
+    private var namedCount = 0
+    private var namedPosition = 0
     let search: PageSearch
     private let counters: AlignedBuffer<RecallCounter>
     private let workerCount: Int
@@ -47,6 +51,7 @@ final class RecallSelection {
         counts = try AlignedBuffer(count: lists)
         ranked = try AlignedBuffer(count: lists * settings.retrievedPages)
         rankedCounts = try AlignedBuffer(count: lists)
+        named = try AlignedBuffer(count: settings.retrievedPages)
         search = try PageSearch(
             layout: layout,
             rows: headCount / layout.kvHeadCount,
@@ -59,23 +64,36 @@ final class RecallSelection {
         counters = try AlignedBuffer(count: workers)
     }
 
-    /// Begins a question.
-    ///
-    /// - Parameters:
-    ///   - positions: its tokens, none of which was computed yet, and whose last one ends a chunk.
-    ///   - lock: what they mean for what follows them.
-    func beginQuestion(_ positions: Range<Int>, _ lock: QuestionLock) throws(AllocationError) {
-        question = nil
+    /// Begins a question, none of whose tokens was computed yet. Where it has a lock, its last token ends a chunk.
+    func beginQuestion(_ asked: RecallQuestion) throws(AllocationError) {
+        endQuestion()
         guard settings.retrievedPages > 0 else { return }
+        name(asked.namedPages, from: asked.positions.lowerBound)
+        guard let lock = asked.lock else { return }
         question = try QuestionVotes(
             lock,
-            positions: positions,
+            positions: asked.positions,
             settings: settings,
             headCount: layout.layerCount * layout.kvHeadCount
         )
     }
 
-    func endQuestion() { question = nil }
+    func endQuestion() {
+        question = nil
+        namedCount = 0
+    }
+
+    /// Pages that are in the window at a position need no place on the lists from there on.
+    private func name(_ pages: [Int], from position: Int) {
+        let far = settings.farPages(position: position)
+        namedPosition = position
+        for page in pages where far.contains(page) && namedCount < settings.retrievedPages {
+            guard !(0..<namedCount).contains(where: { named.pointer[$0] == Int32(page) }) else { continue }
+            named.pointer[namedCount] = Int32(page)
+            namedCount += 1
+        }
+        counters.pointer[0].statistics.namedPages += namedCount
+    }
 
     /// Notes where a context's index lies; once per chunk.
     func prepare(_ table: PageTable) { search.prepare(table) }
@@ -217,7 +235,7 @@ final class RecallSelection {
         finish(number, count: count, of: pages, worker)
     }
 
-    /// Writes a list: the initial pages, and those of what was found that the question leaves.
+    /// Writes a list: the initial pages, those that the question names, and those of what was found that it leaves.
     ///
     /// - Parameter head: counted over all layers.
     private func choose(
@@ -230,27 +248,28 @@ final class RecallSelection {
         let initial = wanted.firstPage
         for page in 0..<initial { list[page] = Int32(page) }
         var count = initial
-        if let question, question.positions.contains(wanted.position) {
-            sortByScore(found)
+        func add(_ page: Int32) {
+            list[count] = page
+            count += 1
+        }
+        let isNamed = namedCount > 0 && wanted.position >= namedPosition
+        if isNamed { for index in 0..<namedCount { add(named.pointer[index]) } }
+        let fixed = question?.fixed(head: head, position: wanted.position)
+        let votes = question?.positions.contains(wanted.position) ?? false
+        if isNamed || fixed != nil || votes { sortByScore(found) }
+        if votes {
             let votes = ranked.pointer + wanted.number * settings.retrievedPages
             for index in found.indices { votes[index] = found[index].page }
             rankedCounts.pointer[wanted.number] = Int32(found.count)
-        } else if let fixed = question?.fixed(head: head, position: wanted.position) {
-            sortByScore(found)
-            for page in fixed {
-                list[count] = page
-                count += 1
-            }
-            for candidate in found where count < settings.listCapacity && !fixed.contains(candidate.page) {
-                list[count] = candidate.page
-                count += 1
-            }
         }
-        if count == initial {
-            for candidate in found {
-                list[count] = candidate.page
-                count += 1
-            }
+        func isFree(_ page: Int32) -> Bool {
+            count < settings.listCapacity && !(initial..<count).contains { list[$0] == page }
+        }
+        if let fixed { for page in fixed where isFree(page) { add(page) } }
+        if isNamed || fixed != nil {
+            for candidate in found where isFree(candidate.page) { add(candidate.page) }
+        } else {
+            for candidate in found { add(candidate.page) }
         }
         sortAscending(list + initial, count - initial)
         finish(wanted.number, count: count, of: wanted.endPage, worker)

@@ -55,6 +55,11 @@ package struct RecallSettings: Sendable, Equatable {
         return begin <= 0 ? 0 : (begin + PageLayout.positions - 1) / PageLayout.positions
     }
 
+    /// Pages that a token's list is chosen from, beside the initial ones.
+    package func farPages(position: Int) -> Range<Int> {
+        initialPages..<max(initialPages, firstLocalPage(position: position))
+    }
+
     /// The most pages that one token's list holds.
     var listCapacity: Int { initialPages + retrievedPages }
     /// Groups that a list is cut into.
@@ -69,6 +74,8 @@ package struct RecallStatistics: Sendable, Equatable, BitwiseCopyable {
     package var listedPages = 0
     /// Pages that could have been.
     package var candidatePages = 0
+    /// Pages that questions named, see ``RecallQuestion``.
+    package var namedPages = 0
 
     package init() {}
 
@@ -77,6 +84,7 @@ package struct RecallStatistics: Sendable, Equatable, BitwiseCopyable {
         sum.lists += b.lists
         sum.listedPages += b.listedPages
         sum.candidatePages += b.candidatePages
+        sum.namedPages += b.namedPages
         return sum
     }
 }

@@ -201,11 +201,9 @@ package final class DecoderRunner {
     /// How many bytes of stored pages may be in memory from now on; nil leaves that to the system.
     package func limitStoredPages(toBytes bytes: Int?) { attention.limitStoredPages(toBytes: bytes) }
 
-    /// Begins a question: see ``QuestionLock``.
-    ///
-    /// - Parameter positions: its tokens, none of which was computed yet, and the last of which ends a chunk.
-    package func beginQuestion(_ positions: Range<Int>, _ lock: QuestionLock) throws(AllocationError) {
-        try attention.beginQuestion(positions, lock)
+    /// Begins a question, none of whose tokens was computed yet. Where it has a lock, its last token ends a chunk.
+    package func beginQuestion(_ question: RecallQuestion) throws(AllocationError) {
+        try attention.beginQuestion(question)
     }
 
     /// Ends the last question, if there was one.

@@ -38,6 +38,8 @@ public struct AttentionOptions: Sendable, Equatable {
     public var pages: Int?
     /// What a question's tokens mean for the pages that its answer sees.
     public var questionLock = QuestionLock.free
+    /// Pages at most, of those that are found, that are there for having the question's words; 0 for none.
+    public var wordPages = 4
     /// Tokens that share one ranking.
     public var rankingStep: Int?
 
@@ -66,6 +68,9 @@ public struct AttentionOptions: Sendable, Equatable {
             guard (0...4096).contains(pages) else { throw .recallOutOfRange("pages to find", pages, 0...4096) }
             settings.retrievedPages = pages
         }
+        guard (0...4096).contains(wordPages) else {
+            throw .recallOutOfRange("pages with the question's words", wordPages, 0...4096)
+        }
         if let rankingStep {
             // Longer ones forget too much of what the tokens of an answer look for.
             guard [1, 2, 4, 8, 16, 32].contains(rankingStep) else {
@@ -91,6 +96,8 @@ public struct ContextFigures: Sendable, Equatable {
     /// Pages per list, and how many there were to choose from, on average.
     public var pagesPerList = 0.0
     public var candidatesPerList = 0.0
+    /// Pages that were on the lists of the question and the answer for having the question's words.
+    public var wordPages = 0
 }
 
 extension Runtime {
@@ -109,20 +116,49 @@ extension Runtime {
         let lists = Double(max(1, statistics.lists))
         figures.pagesPerList = Double(statistics.listedPages) / lists
         figures.candidatesPerList = Double(statistics.candidatePages) / lists
+        figures.wordPages = statistics.namedPages
         return figures
     }
 
-    /// Lets a question's tokens choose pages for its answer, where that is wanted. They are read again when the context
-    /// holds some of them: choices are made while they are read.
+    /// Lets a question choose pages for its answer, where that is wanted: by its words, and by what its tokens attend to.
+    /// They are read again when the context holds some of them: choices are made while they are read.
     ///
-    /// - Parameter question: positions of the last tokens of the prompt that comes; nil for none.
-    func beginQuestion(_ question: Range<Int>?, _ table: inout PageTable) throws {
+    /// - Parameters:
+    ///   - question: nil for none.
+    ///   - tokens: the prompt that comes, which ends with the question.
+    func beginQuestion(_ question: AskedQuestion?, of tokens: [Int32], _ table: inout PageTable) throws {
         runner.endQuestion()
-        guard let question, let recall = runner.recall, let lock = attention.questionLock.cacheLock else { return }
-        // Tokens share a list with the first of their block: that of the question's first token votes, too.
-        let first = question.lowerBound / recall.rankingStep * recall.rankingStep
+        guard let question, let recall = runner.recall else { return }
+        let lock = attention.questionLock.cacheLock
+        let named = try wordPages(of: question, in: tokens, recall)
+        guard lock != nil || !named.isEmpty else { return }
+        // Tokens share a list with the first of their block: that of the question's first token votes, too. What is
+        // named waits for the first block that is the question's alone, so no other token sees it.
+        let step = recall.rankingStep
+        let block = question.positions.lowerBound / step * step
+        let first = lock != nil || block == question.positions.lowerBound ? block : block + step
+        guard first < question.positions.upperBound else { return }
         if table.count > first { table.truncate(to: first) }
-        try runner.beginQuestion(first..<question.upperBound, lock)
+        try runner.beginQuestion(
+            RecallQuestion(positions: first..<question.positions.upperBound, lock: lock, namedPages: named)
+        )
+    }
+
+    /// What another conversation may begin with: not what only this question's tokens were let to see.
+    func shareable(_ table: PageTable, _ question: AskedQuestion?) -> PageTable {
+        let chose = attention.questionLock != .free || runner.recallStatistics.namedPages > 0
+        guard chose, runner.recallStatistics.lists > 0, let question else { return table }
+        var table = table
+        table.truncate(to: min(table.count, question.positions.lowerBound))
+        return table
+    }
+
+    private func wordPages(of question: AskedQuestion, in tokens: [Int32], _ recall: RecallSettings) throws -> [Int] {
+        let most = min(attention.wordPages, recall.retrievedPages)
+        let far = recall.farPages(position: question.positions.lowerBound)
+        // Fewer are all listed.
+        guard most > 0, far.count > recall.retrievedPages else { return [] }
+        return QuestionWords(question.text, tokenizer: try requireTokenizer()).bestPages(most, of: tokens, in: far)
     }
 
     func resetRecallStatistics() { runner.recallStatistics = RecallStatistics() }

@@ -163,9 +163,10 @@ public final class Conversation {
             media: prompt.media
         )
         runtime.resetRecallStatistics()
+        let asked = Prompt.find(question, in: Array(encoded.text.utf8), ranges: encoded.ranges)
         let spoken = try runtime.speak(
             prompt,
-            question: Prompt.tokens(of: question, in: encoded.text, ranges: encoded.ranges),
+            question: asked,
             table: &table,
             maximumTokens: maximumTokens,
             sampling: sampling,
@@ -181,7 +182,7 @@ public final class Conversation {
         mediaOfMessages = media
         pendingDocuments = []
         pendingMedia = []
-        runtime.prefixes.insert(table)
+        runtime.prefixes.insert(runtime.shareable(table, asked))
         let citations =
             documents.isEmpty
             ? []
@@ -267,14 +268,26 @@ enum Prompt {
     /// A document as it stands before the question.
     static func text(of document: Document) -> String { "Document \(document.name):\n\n\(body(of: document))\n\n" }
 
-    /// Where the tokens of a question are, up to the prompt's end.
+    /// A question and where its tokens are, up to the prompt's end.
     ///
-    /// - Parameter ranges: the bytes of `text` that each token covers.
+    /// - Parameters:
+    ///   - ranges: the bytes of `text` that each token covers.
+    ///   - firstToken: what is before it is no part of the question.
     /// - Returns: nil where the template changed it.
-    static func tokens(of question: String, in text: String, ranges: [Range<Int>]) -> Range<Int>? {
-        guard let found = text.range(of: question, options: .backwards) else { return nil }
-        let offset = text.utf8.distance(from: text.startIndex, to: found.lowerBound)
-        return ranges.firstIndex { $0.upperBound > offset }.map { $0..<ranges.count }
+    static func find(
+        _ question: String,
+        in text: [UInt8],
+        ranges: [Range<Int>],
+        from firstToken: Int = 0
+    ) -> AskedQuestion? {
+        guard ranges.indices.contains(firstToken) else { return nil }
+        let bytes = Array(question.utf8)
+        for offset in stride(from: text.count - bytes.count, through: ranges[firstToken].lowerBound, by: -1)
+        where text[offset...].starts(with: bytes) {
+            let first = ranges[firstToken...].firstIndex { $0.upperBound > offset }
+            return first.map { AskedQuestion(positions: $0..<ranges.count, text: question) }
+        }
+        return nil
     }
 
     /// A question as it stands after so many documents.

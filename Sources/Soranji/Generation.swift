@@ -129,7 +129,7 @@ extension Runtime {
     ///
     /// - Parameters:
     ///   - stream: all tokens of the context; those that `table` holds already are not computed again.
-    ///   - question: positions of the stream's last tokens that say what is asked for, see ``QuestionLock``.
+    ///   - question: what the stream's last tokens ask for, see ``RecallQuestion``.
     ///   - stopTokens: ids that end the answer (not part of it).
     ///   - measuresCertainty: whether ``GenerationStatistics/certainty`` is wanted; costs one pass over the logits a token.
     ///   - probes: record where the attention of the answer's first tokens falls, and of the prompt's last ones.
@@ -138,7 +138,7 @@ extension Runtime {
     func generate(
         stream: TokenStream,
         table: inout PageTable,
-        question: Range<Int>? = nil,
+        question: AskedQuestion? = nil,
         maximumTokens: Int,
         sampling: SamplingOptions,
         stopTokens: Set<Int32>,
@@ -148,7 +148,8 @@ extension Runtime {
         onToken: (Int32) throws -> Bool
     ) throws -> (tokens: [Int32], reason: StopReason, statistics: GenerationStatistics) {
         let prompt = stream.tokens
-        try beginQuestion(question, &table)
+        try beginQuestion(question, of: prompt, &table)
+        defer { runner.endQuestion() }
         var statistics = GenerationStatistics()
         statistics.promptTokens = prompt.count
         statistics.cachedTokens = table.count

@@ -18,13 +18,13 @@ extension Runtime {
     /// Answers a prompt in text. Of what was seen or heard it is measured how sure the answer is.
     ///
     /// - Parameters:
-    ///   - question: positions of the prompt's tokens that say what is asked for; nil where it is not known.
+    ///   - question: what the prompt's last tokens ask for; nil where that is not known.
     ///   - table: holds a beginning of the prompt; everything afterwards.
     ///   - maximumTokens: nil for ``answerRoom(after:)``.
     ///   - probing: whether it is recorded where the answer comes from.
     func speak(
         _ prompt: TokenStream,
-        question: Range<Int>?,
+        question: AskedQuestion?,
         table: inout PageTable,
         maximumTokens: Int?,
         sampling: SamplingOptions,

@@ -84,6 +84,55 @@ struct QuestionLockTests {
         #expect(Array(many.candidates(head: 0)) == [1, 2, 3, 4, 5, 6])
     }
 
+    @Test(arguments: [nil, .lock, .hybrid] as [QuestionLock?])
+    func namedPagesAreOnListsFromTheQuestionOn(lock: QuestionLock?) throws {
+        // Page 0 is on all lists, 38 in the window, 99 not there yet; 7 is named twice, and nine pages are one too many.
+        let named = [7, 0, 3, 7, 38, 99, 21, 30, 2, 5, 6, 8, 9]
+        func run(_ chunk: Int, _ threads: Int) throws -> (output: [Float], attention: PagedAttention) {
+            try world.run(question: question, lock, naming: named, settings(6), chunk: chunk, threads: threads)
+        }
+        let (output, attention) = try run(512, 1)
+        for (chunk, threads) in [(1, 2), (7, 1), (30, 3)] { #expect(try run(chunk, threads).output == output) }
+        let selection = try #require(attention.selection)
+        for head in 0..<world.kvHeads {
+            let last = world.count - 1
+            let list = Array(selection.pages(head: head, position: last, chunk: last))
+            #expect(list == [0, 2, 3, 5, 7, 21, 30])
+        }
+        #expect(attention.recallStatistics.namedPages == 6)
+        let free = try world.run(.q8, settings(6))
+        let edge = (question.lowerBound + 7) / 8 * 8 * world.heads * world.width
+        #expect(output[..<edge] == free[..<edge] && output != free)
+        attention.endQuestion()
+        try attention.beginQuestion(RecallQuestion(positions: question, lock: lock))
+        #expect(attention.recallStatistics.namedPages == 6)
+    }
+
+    /// Two named pages leave the rest of a list to what is found, best first.
+    @Test func namedPagesTakeThePlacesOfTheWorst() throws {
+        let last = world.count - 1
+        func list(_ named: [Int], _ pages: Int) throws -> [Set<Int32>] {
+            let (_, attention) = try world.run(
+                question: question,
+                nil,
+                naming: named,
+                settings(pages),
+                chunk: 512,
+                threads: 2
+            )
+            let selection = try #require(attention.selection)
+            return (0..<world.kvHeads).map { Set(selection.pages(head: $0, position: last, chunk: last)) }
+        }
+        // The last list's queries are the same in all of them: there is one layer.
+        let four = try list([], 4)
+        let six = try list([], 6)
+        for (head, found) in try list([11, 17], 6).enumerated() {
+            #expect(found.count == 7 && found.isSuperset(of: [11, 17]))
+            #expect(found.subtracting([11, 17]).isSubset(of: six[head]))
+            #expect(found.isSuperset(of: four[head]))
+        }
+    }
+
     /// A question before anything is beyond the window, or nothing to find, leaves lists as they are.
     @Test func questionsThatChoseNothingLockNothing() throws {
         let early = 100..<140

@@ -112,15 +112,20 @@ struct RecallWorld {
     }
 
     /// The same with a question at the end of which a chunk ends, and single tokens after it.
-    func run(question: Range<Int>, _ lock: QuestionLock, _ recall: RecallSettings, chunk: Int, threads: Int) throws
-        -> (output: [Float], attention: PagedAttention)
-    {
+    func run(
+        question: Range<Int>,
+        _ lock: QuestionLock?,
+        naming pages: [Int] = [],
+        _ recall: RecallSettings,
+        chunk: Int,
+        threads: Int
+    ) throws -> (output: [Float], attention: PagedAttention) {
         let pool = ThreadPool(threadCount: threads)
         let attention = try attention(threads: threads, recall: recall)
         var table = PageTable(layout: layout, spectrum: spectrum, sealing: sealing(.q8, recall))
         var output = [Float](repeating: 0, count: count * heads * width)
         try append(0..<question.lowerBound, chunk: 512, to: &table, attention, pool: pool, output: &output)
-        try attention.beginQuestion(question, lock)
+        try attention.beginQuestion(RecallQuestion(positions: question, lock: lock, namedPages: pages))
         try append(question, chunk: chunk, to: &table, attention, pool: pool, output: &output)
         try append(question.upperBound..<count, chunk: 1, to: &table, attention, pool: pool, output: &output)
         return (output, attention)

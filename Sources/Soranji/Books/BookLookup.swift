@@ -22,13 +22,6 @@ struct PageRanking {
     let book: Book
     /// Pages that the model is tried on; words alone decide between the others.
     private static let candidates = 10
-    private static let stopWords: Set<String> = [
-        "a", "an", "the", "of", "to", "in", "on", "at", "for", "and", "or", "is", "are", "was", "were", "be", "it",
-        "its",
-        "this", "that", "who", "what", "when", "where", "which", "how", "why", "do", "does", "did", "by", "with",
-        "from",
-        "as", "many", "much", "there", "has", "have", "had", "i", "you", "he", "she", "they", "we",
-    ]
 
     /// The best pages first.
     func best(_ count: Int, for question: String) throws -> [Int] {
@@ -47,23 +40,17 @@ struct PageRanking {
         return candidates.indices.sorted { (score[$0], $1) > (score[$1], $0) }.prefix(count).map { candidates[$0] }
     }
 
-    /// Okapi BM25 (Robertson & Zaragoza 2009) of every page.
+    /// ``OkapiBM25`` of every page.
     static func wordScores(_ question: String, _ pages: [String]) -> [Double] {
-        let terms = Set(BookText.terms(question)).subtracting(stopWords)
+        let terms = OkapiBM25.terms(question)
         let counts = pages.map { page in
-            BookText.terms(page).reduce(into: [String: Int]()) { if terms.contains($1) { $0[$1, default: 0] += 1 } }
+            BookText.terms(page).reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
         }
         let lengths = pages.map { Double(BookText.wordCount($0)) }
         let mean = max(1, lengths.reduce(0, +) / Double(max(1, pages.count)))
         var scores = [Double](repeating: 0, count: pages.count)
-        for term in terms.sorted() {
-            let holding = Double(counts.count { $0[term] != nil })
-            guard holding > 0 else { continue }
-            let rarity = log(1 + (Double(pages.count) - holding + 0.5) / (holding + 0.5))
-            for index in pages.indices {
-                let count = Double(counts[index][term] ?? 0)
-                scores[index] += rarity * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * lengths[index] / mean))
-            }
+        for term in terms {
+            OkapiBM25.add(counts.map { $0[term] ?? 0 }, relativeLengths: lengths.map { $0 / mean }, to: &scores)
         }
         return scores
     }

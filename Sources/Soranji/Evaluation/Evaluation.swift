@@ -106,6 +106,7 @@ package final class Evaluation {
             "recall_pages": recall.map { .integer(Int64($0.retrievedPages)) } ?? .null,
             "recall_step": recall.map { .integer(Int64($0.rankingStep)) } ?? .null,
             "recall_lock": .string(runtime.attention.questionLock.rawValue),
+            "recall_words": .integer(Int64(runtime.attention.wordPages)),
             "measures_attention": .bool(settings.measuresAttention),
         ]
     }
@@ -288,7 +289,10 @@ package final class Evaluation {
         let result = try runtime.generate(
             stream: TokenStream(text: tokens),
             table: &table,
-            question: tokens.count - question.tokens.count..<tokens.count,
+            question: AskedQuestion(
+                positions: tokens.count - question.tokens.count..<tokens.count,
+                text: tokenizer.decode(question.tokens, skippingSpecialTokens: true)
+            ),
             maximumTokens: question.answerTokens,
             sampling: SamplingOptions(),
             stopTokens: tokenizer.endOfGenerationTokens,

@@ -106,9 +106,10 @@ public final class SessionConversation {
             do {
                 runtime.resetRecallStatistics()
                 var table = try read(&work, onProgress)
+                let asked = Prompt.find(question, in: work.text, ranges: work.ranges, from: work.stableTokens)
                 let spoken = try runtime.speak(
                     work.prompt,
-                    question: work.stableTokens..<work.prompt.count,
+                    question: asked,
                     table: &table,
                     maximumTokens: maximumTokens,
                     sampling: sampling,

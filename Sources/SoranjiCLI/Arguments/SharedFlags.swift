@@ -109,6 +109,15 @@ struct AttentionFlags: ParsableArguments {
     )
     var recallLock: AttentionOptions.QuestionLock = .free
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Pages at most, of those that recall finds, that are there for having the question's words; 0 for none.",
+            valueName: "count"
+        )
+    )
+    var recallWords: Int = AttentionOptions().wordPages
+
     @Option(parsing: .unconditional, help: .hidden)
     var recallStep: Int?
 
@@ -119,6 +128,7 @@ struct AttentionFlags: ParsableArguments {
         options.pages = recallPages
         options.rankingStep = recallStep
         options.questionLock = recallLock
+        options.wordPages = recallWords
         return options
     }
 }

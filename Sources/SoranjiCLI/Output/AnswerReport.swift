@@ -53,6 +53,7 @@ struct AnswerReport {
             "lists": .integer(Int64(figures.lists)),
             "pages_per_list": .number(figures.pagesPerList),
             "candidates_per_list": .number(figures.candidatesPerList),
+            "word_pages": .integer(Int64(figures.wordPages)),
         ]
     }
 
