@@ -23,7 +23,6 @@ import peer  # noqa: E402
 
 QUESTION = "What is the pass key? Remember the number."
 LONG_QUESTION = "Write a long story about what you have read."
-NAME = "million"
 FACTS = FOLDER.parent / "facts"
 
 
@@ -77,7 +76,7 @@ def facts_found(options, home, *arguments):
 
 def ask(options, home, *arguments, question=QUESTION, kill_after=None):
     """Runs a question to its end, or kills it. The report, seconds to the first byte and to the end, and peak MiB."""
-    command = [options.program, "ask", "--session", NAME, "--kv", options.kv, "--threads", options.threads, *arguments, question]
+    command = [options.program, "ask", "--session", options.name, "--kv", options.kv, "--threads", options.threads, *arguments, question]
     environment = os.environ | {"SORANJI_SESSIONS": str(home / "sessions")}
     with open(home / "errors.txt", "w+") as errors:
         started = time.monotonic()
@@ -99,7 +98,7 @@ def ask(options, home, *arguments, question=QUESTION, kill_after=None):
 def stored(options, home):
     """Tokens whose pages are in the session."""
     environment = os.environ | {"SORANJI_SESSIONS": str(home / "sessions")}
-    found = peer.run([options.program, "session", "verify", NAME], env=environment).stdout
+    found = peer.run([options.program, "session", "verify", options.name], env=environment).stdout
     left = re.search(r"(\d+) tokens are not computed", found)
     return found.splitlines()[0], int(left.group(1)) if left else 0
 
@@ -116,6 +115,7 @@ def body():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--soranji", help="the program (default: this repository's release build)")
     parser.add_argument("--home", default="/tmp/million", help="folder of the document and the session, which stay")
+    parser.add_argument("--name", default="million", help="of the session; one with another text can begin with this one's pages")
     parser.add_argument("--text", help="another text than the Bible")
     parser.add_argument("--characters", type=int, help="so much of it")
     parser.add_argument("--within", type=int, help="the key and the sections stand within the first so many characters (default: all)")
@@ -130,7 +130,7 @@ def body():
     home = pathlib.Path(options.home)
     home.mkdir(parents=True, exist_ok=True)
     path = document(options, home)
-    exists = lambda: (home / "sessions" / NAME / "session.json").exists()
+    exists = lambda: (home / "sessions" / options.name / "session.json").exists()
     reading = ["--doc", path]
     if options.kill_after and not exists():
         ask(options, home, *reading, "-n", 1, kill_after=options.kill_after)

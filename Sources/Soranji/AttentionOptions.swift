@@ -121,7 +121,7 @@ extension Runtime {
     }
 
     /// Lets a question choose pages for its answer, where that is wanted: by its words, and by what its tokens attend to.
-    /// They are read again when the context holds some of them: choices are made while they are read.
+    /// Those that the context holds are read again: choices are made while they are read.
     ///
     /// - Parameters:
     ///   - question: nil for none.
@@ -132,15 +132,16 @@ extension Runtime {
         let lock = attention.questionLock.cacheLock
         let named = try wordPages(of: question, in: tokens, recall)
         guard lock != nil || !named.isEmpty else { return }
-        // Tokens share a list with the first of their block: that of the question's first token votes, too. What is
-        // named waits for the first block that is the question's alone, so no other token sees it.
-        let step = recall.rankingStep
-        let block = question.positions.lowerBound / step * step
-        let first = lock != nil || block == question.positions.lowerBound ? block : block + step
-        guard first < question.positions.upperBound else { return }
+        // Tokens share a list with the first of their block. The first block that is the question's alone begins: what
+        // was read before is not read again, and does not see what the question names.
+        let first = (question.positions.lowerBound + recall.rankingStep - 1) / recall.rankingStep * recall.rankingStep
         if table.count > first { table.truncate(to: first) }
         try runner.beginQuestion(
-            RecallQuestion(positions: first..<question.positions.upperBound, lock: lock, namedPages: named)
+            RecallQuestion(
+                positions: first..<max(first, question.positions.upperBound),
+                lock: lock,
+                namedPages: named
+            )
         )
     }
 

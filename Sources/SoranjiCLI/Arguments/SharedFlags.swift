@@ -107,7 +107,7 @@ struct AttentionFlags: ParsableArguments {
             valueName: "mode"
         )
     )
-    var recallLock: AttentionOptions.QuestionLock = .free
+    var recallLock = AttentionOptions().questionLock
 
     @Option(
         parsing: .unconditional,
