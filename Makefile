@@ -25,7 +25,7 @@ setup: ## Check the Swift toolchain and install the Debian packages that are mis
 build: setup ## Build the library and the command line tool, optimised
 	@$(SWIFT) build --configuration release $(SWIFT_FLAGS)
 
-model: setup ## Fetch the default model, SmolLM2-135M-Instruct (98 MB), into the cache folder
+model: setup ## Fetch the default model, SmolLM2-135M-Instruct (94 MiB), into the cache folder
 	@Scripts/model.sh >/dev/null
 
 test: model ## Build and run all tests, then check the formatting

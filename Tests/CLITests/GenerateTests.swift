@@ -95,7 +95,9 @@ struct GenerateTests {
         #expect(result.status == 0 && result.output.isEmpty)
         #expect(try bytes(program.folder + "/cat-1.png") != bytes(program.folder + "/cat-2.png"))
         let shown = try program.run(common + ["a cat", "--preview"])
-        #expect(shown.status == 0 && shown.errors.contains("▀"))
+        #expect(shown.status == 2 && shown.errors.contains("--preview needs a terminal"))
+        let unseen = try program.run(common + ["a cat", "--preview", "-o", program.folder + "/unseen.png"])
+        #expect(unseen.status == 0 && !unseen.errors.contains("▀"))
 
         let output = program.folder + "/out.mp4"
         for (arguments, message) in [
@@ -116,7 +118,7 @@ struct GenerateTests {
         }
         for arguments in [
             ["a cat", "-o", output, "--frames", output], ["a cat", "--frames", ""],
-            ["a cat", "-o", output, "--extend", ""],
+            ["a cat", "-o", output, "--extend", ""], ["a cat", "-o", "-"],
             ["a cat", "-o", output, "--seed", "-2"], ["a cat", "-o", "cat.png", "--contact-sheet", "cat.png"],
         ] {
             let result = try program.run(common + arguments)
@@ -132,5 +134,15 @@ struct GenerateTests {
         #expect(access(output, F_OK) != 0)
         let none = try program.run(["generate", "-m", model, "a cat", "-o", output])
         #expect(none.status == 1 && none.errors.contains("has no decoder"))
+    }
+
+    /// Two pixels to a character; what does not fit is left out.
+    @Test func previewsFitTheTerminal() {
+        let frame = FilmFrame(width: 4, height: 3, pixels: (0..<36).map { UInt8($0) })
+        let rows = FilmPreview.rows(frame, columns: 80, rows: 24)
+        #expect(rows.count == 2 && rows[0].hasPrefix("\u{1B}[38;2;0;1;2m\u{1B}[48;2;12;13;14m▀"))
+        #expect(rows.allSatisfy { $0.filter { $0 == "▀" }.count == 4 })
+        let small = FilmPreview.rows(frame, columns: 2, rows: 1)
+        #expect(small.count == 1 && small[0].filter { $0 == "▀" }.count == 2)
     }
 }

@@ -43,14 +43,15 @@ public enum FilmRequestError: HintedError, Equatable {
 
     public var hint: String? {
         switch self {
-        case .noDecoder: "give --decoder the folder that Training/ exported"
+        case .noDecoder: "leave out --model for the default one, or give --decoder the folder that Training/ exported"
         case .emptyPrompt: "say what is to be seen, as \"a cat rises at night\""
         case .promptTooLarge: "film a long text in shots: --prompt-file with a heading for each"
         case .promptTooLong(let tokens, let limit): "leave out about \(tokens - limit) of them, or divide it into shots"
         case .noShots: "begin each shot with a heading, or write a paragraph for each"
         case .tooManyShots(_, let limit): "film them in parts of \(limit)"
         case .badSize(let size, let unit, let smallest, let largest):
-            "use --size \(Self.near(size.width, unit, smallest, largest))x\(Self.near(size.height, unit, smallest, largest))"
+            "use --size \(Self.near(size.width, unit, smallest, largest))x\(Self.near(size.height, unit, smallest, largest)), "
+                + "or leave it out for what the model was trained with, which comes out best"
         case .badNumber: "leave it out for what is usual"
         case .tooLong: "film it in parts, and go on with --extend"
         case .clipTooLong: "go on from its last part alone, and put both together afterwards"

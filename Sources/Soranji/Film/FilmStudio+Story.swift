@@ -13,7 +13,7 @@ extension FilmStudio {
         onProgress: @escaping () throws -> Void = {}
     ) throws -> [FilmRequest.Shot] {
         let splitter = StorySplitter(
-            vocabulary: try? SceneVocabulary(bundleFolder: runtime.bundleFolder),
+            vocabulary: vocabulary,
             gain: { [runtime] previous, sentence in
                 try onProgress()
                 return try runtime.gain(of: sentence, after: previous)

@@ -13,6 +13,8 @@ import VideoDecoder
 public final class FilmStudio {
     public let runtime: Runtime
     let model: FilmModel
+    /// What the model knows; nil where its bundle does not say.
+    let vocabulary: SceneVocabulary?
     /// What every prompt follows; nil for nothing.
     private var session: StoredPrompt?
 
@@ -22,6 +24,7 @@ public final class FilmStudio {
         let folder = decoderFolder ?? runtime.bundleFolder
         guard FilmModel.exists(in: folder) else { throw FilmRequestError.noDecoder(folder) }
         model = try FilmModel(folder: folder)
+        vocabulary = try? SceneVocabulary(bundleFolder: runtime.bundleFolder)
         guard case .grouped(let shape) = runtime.decoder.configuration.attention else {
             throw FilmRequestError.decoderMismatch("its attention is of another kind")
         }
@@ -55,7 +58,7 @@ public final class FilmStudio {
     public func check(_ request: FilmRequest) throws -> [String] {
         let plan = try FilmLimits(settings: model.settings).plan(request)
         for shot in request.shots { _ = try promptTokens(shot.prompt) }
-        return plan.warnings
+        return plan.warnings + (session == nil ? vocabulary?.warnings(request) ?? [] : [])
     }
 
     /// Tokens that a film is made of at most: contexts that are longer than what the model was trained for are recalled for
@@ -70,6 +73,7 @@ public final class FilmStudio {
 
     /// The tokens of a prompt as the decoder knows them from training, a session's before them.
     func promptTokens(_ prompt: String) throws -> [Int32] {
+        let prompt = prompt.loweringWordsInCapitals
         guard prompt.utf8.count <= maximumPromptBytes else {
             throw FilmRequestError.promptTooLarge(bytes: prompt.utf8.count, limit: maximumPromptBytes)
         }

@@ -2,8 +2,8 @@
 ///
 /// A heading (`# The garden`) begins a shot, and the text below it is its prompt; a heading without text is its own
 /// prompt. Running text without headings is divided into sentences (``StorySplitter``). A line of its own, `cut`, `fade` or `smooth`, says how
-/// the next shot follows; a length may stand behind it or alone, as `fade 3s`. Text in front of the first heading is no
-/// shot.
+/// the next shot follows; how long the next shot is may stand behind it or alone, as `fade 3s`. Text in front of the first
+/// heading is no shot. Rules (`---`) are left out, and an item of a list begins a sentence of its own.
 public enum Storyboard {
     /// A shot, or a paragraph that has yet to be divided.
     struct Part: Equatable {
@@ -45,7 +45,15 @@ public enum Storyboard {
         var draft = Draft()
         var isOpen = !hasHeadings
         for (index, line) in lines.enumerated() {
-            let words = line.split(whereSeparator: \.isWhitespace)
+            guard !isRule(line) else {
+                if !hasHeadings { draft.finish(into: &shots) }
+                continue
+            }
+            var words = line.split(whereSeparator: \.isWhitespace)
+            if words.count > 1, ["*", "-", "+", "•"].contains(words[0]) {
+                words.removeFirst()
+                if !hasHeadings { draft.finish(into: &shots) }
+            }
             if let title = heading(line) {
                 draft.finish(into: &shots)
                 draft.title = title
@@ -79,6 +87,12 @@ public enum Storyboard {
             shots.append(Part(prompt: prompt, title: title, seconds: seconds, transition: transition))
             self = Draft()
         }
+    }
+
+    /// A line of Markdown between sections.
+    private static func isRule(_ line: Substring) -> Bool {
+        let marks = line.filter { !$0.isWhitespace }
+        return marks.count >= 3 && ["-", "*", "_", "="].contains { mark in marks.allSatisfy { $0 == mark } }
     }
 
     /// The text of a heading of Markdown.

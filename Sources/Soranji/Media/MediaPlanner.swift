@@ -51,6 +51,10 @@ struct MediaPlan {
         }
         if input.kind == .video { entry.totalFrames = sight?.totalFrames }
         entry.frameTimes = sight?.times ?? []
+        if windows?.isBlind == false, input.kind == .video, let sight {
+            entry.windows = sight.grid.frames
+            entry.windowSeconds = sight.secondsPerGrid
+        }
         if input.kind == .image { entry.imageTokens = sight?.tokens ?? 0 }
         if input.kind != .image { entry.videoTokens = sight?.tokens ?? 0 }
         entry.audioTokens = sound?.tokens ?? 0

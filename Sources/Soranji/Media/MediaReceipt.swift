@@ -21,6 +21,9 @@ public struct MediaReceipt: Sendable, Equatable {
         /// Frames of the clip, and times of those that the model sees, in seconds.
         public var totalFrames: Int?
         public var frameTimes: [Double] = []
+        /// Parts of a clip that a model with windows sees one by one, and how long each is; nil for other models.
+        public var windows: Int?
+        public var windowSeconds: Double?
         public var imageTokens = 0
         public var videoTokens = 0
         public var audioTokens = 0
@@ -56,6 +59,7 @@ public struct MediaReceipt: Sendable, Equatable {
                 object["frames_used"] = .integer(Int64(entry.frameTimes.count))
                 object["frame_times"] = .array(entry.frameTimes.map { .number($0) })
             }
+            if let windows = entry.windows { object["windows"] = .integer(Int64(windows)) }
             object["tokens"] = Self.tokens(entry.imageTokens, entry.videoTokens, entry.audioTokens)
             object["notes"] = .array(entry.notes.map { .string($0) })
             return .object(object)

@@ -76,7 +76,7 @@ final class WindowReader {
             columns: senses.width,
             values: rows,
             digest: identity.finish(),
-            spans: isImage ? [] : spans(sight, windows),
+            spans: isImage ? [] : spans(plan, sight, windows),
             source: plan.input.path
         )
     }
@@ -95,12 +95,13 @@ final class WindowReader {
         )
     }
 
-    private func spans(_ sight: MediaPlan.Sight, _ windows: WindowPlan) -> [MediaSpan] {
+    private func spans(_ plan: MediaPlan, _ sight: MediaPlan.Sight, _ windows: WindowPlan) -> [MediaSpan] {
         windows.sight.enumerated().map { index, first in
             let end = min(first + settings.frames, sight.times.count)
             let begin = first < sight.times.count ? sight.times[first] : 0
             let step = sight.times.count > 1 ? sight.times[1] - sight.times[0] : 1 / settings.framesPerSecond
-            let last = end > 0 ? sight.times[end - 1] + step : begin
+            // The last frame is held to the end at most.
+            let last = end > 0 ? min(sight.times[end - 1] + step, plan.file.description.seconds ?? .infinity) : begin
             return MediaSpan(
                 rows: index * settings.videoRows..<(index + 1) * settings.videoRows,
                 seconds: begin...max(begin, last),
@@ -153,7 +154,7 @@ final class WindowReader {
         let spans = heard.enumerated().map { index, begin in
             MediaSpan(
                 rows: index * settings.audioRows..<(index + 1) * settings.audioRows,
-                seconds: begin...begin + settings.seconds,
+                seconds: begin...max(begin, min(begin + settings.seconds, plan.file.description.seconds ?? .infinity)),
                 frames: 0..<0
             )
         }

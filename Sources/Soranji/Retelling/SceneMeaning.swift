@@ -68,6 +68,8 @@ public struct SceneVocabulary: Sendable {
     private let phrases: [Phrase]
     /// How each background is said, as "at night".
     private let backgroundPhrases: [String: String]
+    /// Names of all things.
+    let things: [String]
     private static let maximumBytes = 16_000_000
 
     /// - Throws: ``RetellingError/noVocabulary(_:)`` when the bundle's model knows no world.
@@ -87,7 +89,8 @@ public struct SceneVocabulary: Sendable {
                 texts(member.value).map { Phrase(words: words($0), kind: kind, name: member.key) }
             }
         }
-        let things = texts(dims["things"]).map { Phrase(words: words($0), kind: .thing, name: $0) }
+        self.things = texts(dims["things"])
+        let things = self.things.map { Phrase(words: words($0), kind: .thing, name: $0) }
         let motions = named("motion_phrases", .motion)
         let backgrounds =
             named("background_phrases", .background)
@@ -107,6 +110,9 @@ public struct SceneVocabulary: Sendable {
     private static func words(_ text: String) -> [Substring] {
         text.lowercased().split { !($0.isLetter || $0.isNumber) }
     }
+
+    /// How all backgrounds are said.
+    var backgroundNames: [String] { backgroundPhrases.values.sorted() }
 
     /// How a background is said, as "at night".
     func phrase(background: String) -> String? { backgroundPhrases[background] }

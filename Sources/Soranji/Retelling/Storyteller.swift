@@ -101,6 +101,13 @@ public struct Storyteller {
         guard let first = retelling.rounds.first else { return [] }
         let name = (first.clip as NSString).lastPathComponent
         var notes: [String] = []
+        if let seconds = try? MediaFile(path: first.clip).description.seconds, seconds > 1.25 * studio.trainedSeconds {
+            notes.append(
+                "\(name) has \(FixedPoint.duration(seconds)), and the model was trained on clips of "
+                    + "\(FixedPoint.duration(studio.trainedSeconds)): what it says may be of one part alone, and the shares are "
+                    + "of what it said, not of the clip"
+            )
+        }
         if let difference = difference(first.clip) {
             notes.append("\(name) has \(difference): the model says the nearest that it knows")
         }

@@ -114,7 +114,10 @@ struct OriginFlags: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("With --edit: 0 leaves the clip as it is, 1 keeps nothing.", valueName: "share")
+        help: ArgumentHelp(
+            "With --edit: 0 leaves the clip as it is, 1 keeps nothing. (default: 0.6)",
+            valueName: "share"
+        )
     )
     var strength: Double?
 

@@ -10,12 +10,17 @@ struct GenerateCommand: ParsableCommand {
             The kind of file follows its name: mp4, webm, gif; png is a single picture, a name without ending a folder of \
             frames. A storyboard is text with a heading (# The garden) for each shot; a text without headings is divided into \
             its sentences, and the model says which of them go on with the scene before. Lines of their own, cut, fade or \
-            smooth, say how the next shot follows, as in 'fade 3s'. The same seed gives the same bytes.
+            smooth, say how the next shot follows, and how long it is where a length stands behind: 'fade 3s'. The same \
+            seed gives the same bytes.
+
+            The default model films a cat, frog, pig, whale, crab, rocket, car, robot, pizza, banana, apple, tree, flower, \
+            ball, heart or moon, or two of them. They move left or right, rise, fall, bounce, spin, grow or shrink, at night, in \
+            the sky, on the grass, in the desert, in the sea or in the snow.
 
             Examples:
               soranji generate "a cat rises at night" -o cat.mp4
               soranji generate --prompt-file story.md -o story.mp4 --contact-sheet story.png
-              soranji generate "a dog spins on the beach" -o dog.webm --variants 4 --seconds 4
+              soranji generate "a pig spins in the snow" -o pig.webm --variants 4 --seconds 4
               soranji generate "the cat falls" --extend cat.mp4 -o longer.mp4
               soranji generate "a rocket rises" --edit cat.mp4 --strength 0.7 -o rocket.mp4
               soranji generate --session scene "the cat comes back" -o scene.mp4
@@ -58,7 +63,7 @@ struct GenerateCommand: ParsableCommand {
     )
     var session: String?
 
-    @Flag(help: "Show the film in the terminal while it is made.")
+    @Flag(help: "Show the film while it is made, where standard error is a terminal.")
     var preview = false
 
     @Flag(help: "Print what was filmed as JSON.")
@@ -73,6 +78,10 @@ struct GenerateCommand: ParsableCommand {
         }
         if let output, FilmWriter.Kind(path: output) == nil {
             throw ValidationError("'\(output)' has an ending that is not known; use .mp4, .webm, .gif or .png.")
+        }
+        if output == "-" { throw ValidationError("A film needs a name with an ending; -o - is not possible.") }
+        if preview, !Terminal.standardError.isTerminal, output == nil, frames == nil, contactSheet == nil {
+            throw ValidationError("--preview needs a terminal; say where the film goes with -o.")
         }
         if let frames, frames.isEmpty { throw ValidationError("--frames needs a folder.") }
         let names = [output, frames, contactSheet].compactMap { $0 }
@@ -109,7 +118,7 @@ struct GenerateCommand: ParsableCommand {
         if let promptFile {
             request.shots = try Interrupt.watch {
                 try studio.shots(text, name: promptFile) {
-                    if Interrupt.isRequested { throw Failure("stopped by Ctrl-C; nothing was written") }
+                    if Interrupt.isRequested { throw Failure.interrupted("nothing was written") }
                 }
             }
         }
@@ -162,13 +171,13 @@ struct GenerateCommand: ParsableCommand {
                 )
             )
         }
-        var screen = preview ? FilmPreview(terminal: .standardError) : nil
+        var screen = preview && Terminal.standardError.isTerminal ? FilmPreview(terminal: .standardError) : nil
         defer { screen?.finish() }
         let receipt = try Interrupt.watch {
             try studio.film(
                 request,
                 onProgress: { step in
-                    if Interrupt.isRequested { throw Failure("stopped by Ctrl-C; nothing was written") }
+                    if Interrupt.isRequested { throw Failure.interrupted("nothing was written") }
                     guard screen == nil else { return }
                     let shot = step.shots > 1 ? "filming shot \(step.shot) of \(step.shots)" : "filming"
                     progress.update(shot, completed: step.doneSteps, total: step.totalSteps, unit: .steps)

@@ -77,7 +77,7 @@ struct RetellCommand: ParsableCommand {
                     request: request,
                     name: { names[index][$0 - 1] },
                     onStep: { step in
-                        if Interrupt.isRequested { throw Failure("stopped by Ctrl-C") }
+                        if Interrupt.isRequested { throw Failure.interrupted() }
                         show(step, index, progress)
                     },
                     onRound: { round in

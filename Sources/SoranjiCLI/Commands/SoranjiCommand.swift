@@ -12,7 +12,8 @@ struct SoranjiCommand: ParsableCommand {
               soranji chat --model model.gguf
 
             Models that are not bundles yet are imported once, into $SORANJI_CACHE, else $XDG_CACHE_HOME/soranji, else \
-            ~/.cache/soranji; "soranji models" lists and removes them. Exit codes: 0 done, 1 failed, 2 wrong command line.
+            ~/.cache/soranji; "soranji models" lists and removes them. Exit codes: 0 done, 1 failed, 2 wrong command \
+            line, 130 stopped by Ctrl-C.
             """,
         version: SoranjiVersion.current,
         subcommands: [

@@ -107,7 +107,7 @@ struct TranscribeCommand: ParsableCommand {
         }
         progress.clear()
         if format != .txt { try Terminal.standardOutput.output(transcript.formatted(format)) }
-        if isCut { throw Failure("stopped by Ctrl-C; the text is complete up to the last whole window") }
+        if isCut { throw Failure.interrupted("the text is complete up to the last whole window") }
     }
 }
 

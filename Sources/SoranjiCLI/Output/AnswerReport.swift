@@ -102,12 +102,19 @@ struct AnswerNotes {
 
     /// Where an answer about media may be a guess.
     func doubt(below least: Double) -> [String] {
-        guard let certainty = answer.statistics.certainty, certainty < least else { return [] }
-        return [
-            style.yellow(
-                "The model is not sure of this (\(FixedPoint.text(100 * certainty, places: 0))%): the file may not be of its world."
+        var lines: [String] = []
+        for entry in answer.media.entries {
+            guard let windows = entry.windows, windows > 1, let seconds = entry.windowSeconds else { continue }
+            lines.append(
+                "The model was trained on clips of \(FixedPoint.duration(seconds)): of the \(windows) such parts of "
+                    + "\(entry.source) it may tell one alone, or mix them up."
             )
-        ]
+        }
+        if let certainty = answer.statistics.certainty, certainty < least {
+            let why = lines.isEmpty ? ": the file may not be of its world" : ""
+            lines.append("The model is not sure of this (\(FixedPoint.text(100 * certainty, places: 0))%)\(why).")
+        }
+        return lines.map { style.yellow($0) }
     }
 
     /// Where the answer comes from: the passages that it attended to most.

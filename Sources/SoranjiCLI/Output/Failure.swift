@@ -17,10 +17,18 @@ enum ExitStatus {
 struct Failure: HintedError {
     var description: String
     var hint: String?
+    var exitCode = ExitStatus.failure
 
     init(_ description: String, hint: String? = nil) {
         self.description = description
         self.hint = hint
+    }
+
+    /// - Parameter rest: what became of the work.
+    static func interrupted(_ rest: String = "") -> Failure {
+        var failure = Failure("stopped by Ctrl-C" + (rest.isEmpty ? "" : "; \(rest)"))
+        failure.exitCode = ExitStatus.interrupted.rawValue
+        return failure
     }
 }
 
@@ -61,7 +69,8 @@ struct ErrorReport: Equatable {
             )
         } else {
             let hint = (error as? any HintedError)?.hint
-            self.init(message: Self.trimmed("\(error)"), hint: hint, exitCode: ExitStatus.failure, style: style)
+            let code = (error as? Failure)?.exitCode ?? ExitStatus.failure
+            self.init(message: Self.trimmed("\(error)"), hint: hint, exitCode: code, style: style)
         }
     }
 

@@ -22,7 +22,10 @@ struct FilmReport {
     var shotLines: [String] {
         guard receipt.shots.count > 1 else { return [] }
         return TextTable.lines(
-            receipt.shots.map { ["  " + FixedPoint.duration($0.startSeconds), $0.transition.rawValue, $0.prompt] },
+            receipt.shots.map {
+                let prompt = $0.prompt.count > 120 ? $0.prompt.prefix(119) + "…" : $0.prompt
+                return ["  " + FixedPoint.duration($0.startSeconds), $0.transition.rawValue, prompt]
+            },
             rightAligned: [0]
         )
     }

@@ -37,6 +37,18 @@ struct StoryboardTests {
         #expect(shots.map(\.seconds) == [nil, 3, nil, 1.5])
     }
 
+    @Test func rulesAndListsOfMarkdown() throws {
+        let text =
+            "---\n* A cat rises.\n* * *\n- A dog falls\n  in the snow.\n+ A moon grows.\n___\n-not an item\n====\n"
+        #expect(
+            try shots(text).map(\.prompt)
+                == ["A cat rises.", "A dog falls in the snow.", "A moon grows.", "-not an item"]
+        )
+        let board = try shots("# One\n---\n- a cat\n- rises\n\n***\n# Two\na dog")
+        #expect(board.map(\.prompt) == ["a cat rises", "a dog"])
+        #expect(throws: FilmRequestError.noShots("story")) { try shots("---\n***\n") }
+    }
+
     @Test func paragraphsAreShots() throws {
         let shots = try shots("a cat\nrises\r\n\r\nsmooth\n\na dog falls\n\n\nFade to black\n")
         #expect(shots.map(\.prompt) == ["a cat rises", "a dog falls", "Fade to black"])

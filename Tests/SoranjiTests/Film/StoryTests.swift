@@ -26,6 +26,36 @@ struct StoryTests {
         )
     }
 
+    @Test func whatTheModelDoesNotKnowIsWarnedAbout() throws {
+        let vocabulary = try vocabulary()
+        func warnings(_ prompts: [String], _ origin: FilmRequest.Origin = .noise) -> [String] {
+            var request = FilmRequest(shots: prompts.map { FilmRequest.Shot(prompt: $0) })
+            request.origin = origin
+            return vocabulary.warnings(request)
+        }
+        let known = "there are cat, dog, whale, moon, heart"
+        #expect(warnings(["a cat"]).isEmpty && warnings(["two WHALES", "the moon at night"]).isEmpty)
+        #expect(warnings(["ein Hund"]) == ["the prompt names no thing that the model knows: \(known)"])
+        #expect(
+            warnings(["a cat", "a man", "rises", "a dog"])
+                == ["2 of 4 shots (the first is shot 2) name no thing that the model knows: \(known)"]
+        )
+        #expect(warnings(["a cat at night"], .image("a.png")).isEmpty)
+        let places = "\"at night\", \"in the sea\", \"in the snow\""
+        #expect(warnings(["a cat"], .image("a.png")).first?.contains(places) == true)
+        #expect(warnings(["a cat"], .join("a", "b")).count == 1)
+        #expect(warnings(["it goes on"], .extend("a")).isEmpty && warnings(["x"], .edit("a", strength: 1)).isEmpty)
+    }
+
+    @Test func wordsInCapitalsAreLowered() {
+        for (text, lowered) in [
+            ("A PIG SPINS IN THE SNOW!!!", "A pig spins in the snow!!!"), ("A Cat in NYC", "A Cat in nyc"),
+            ("I SEE ÄPFEL", "I see äpfel"), ("x Y", "x Y"), ("", ""), ("É", "É"), ("123 ABC4", "123 abc4"),
+        ] {
+            #expect(text.loweringWordsInCapitals == lowered)
+        }
+    }
+
     @Test func sentencesEndAtTheirMarks() {
         for (text, sentences) in [
             ("A cat rises. It spins!  Why?", ["A cat rises.", "It spins!", "Why?"]),
