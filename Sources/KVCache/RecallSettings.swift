@@ -55,6 +55,9 @@ package struct RecallSettings: Sendable, Equatable {
         return begin <= 0 ? 0 : (begin + PageLayout.positions - 1) / PageLayout.positions
     }
 
+    /// Whether tokens before a position see less than everything.
+    package func recalls(before position: Int) -> Bool { position > 0 && firstLocalPage(position: position - 1) > 0 }
+
     /// Pages that a token's list is chosen from, beside the initial ones.
     package func farPages(position: Int) -> Range<Int> {
         initialPages..<max(initialPages, firstLocalPage(position: position))

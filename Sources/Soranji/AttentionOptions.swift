@@ -130,12 +130,15 @@ extension Runtime {
         runner.endQuestion()
         guard let question, let recall = runner.recall else { return }
         let lock = attention.questionLock.cacheLock
-        let named = try wordPages(of: question, in: tokens, recall)
-        guard lock != nil || !named.isEmpty else { return }
+        guard lock != nil || attention.wordPages > 0 else { return }
+        guard recall.recalls(before: question.positions.upperBound) else { return }
         // Tokens share a list with the first of their block. The first block that is the question's alone begins: what
         // was read before is not read again, and does not see what the question names.
         let first = (question.positions.lowerBound + recall.rankingStep - 1) / recall.rankingStep * recall.rankingStep
+        // What is there may have been read for another question that began with the same words.
         if table.count > first { table.truncate(to: first) }
+        let named = try wordPages(of: question, in: tokens, recall)
+        guard lock != nil || !named.isEmpty else { return }
         try runner.beginQuestion(
             RecallQuestion(
                 positions: first..<max(first, question.positions.upperBound),
@@ -145,13 +148,10 @@ extension Runtime {
         )
     }
 
-    /// What another conversation may begin with: not what only this question's tokens were let to see.
-    func shareable(_ table: PageTable, _ question: AskedQuestion?) -> PageTable {
-        let chose = attention.questionLock != .free || runner.recallStatistics.namedPages > 0
-        guard chose, runner.recallStatistics.lists > 0, let question else { return table }
-        var table = table
-        table.truncate(to: min(table.count, question.positions.lowerBound))
-        return table
+    /// Whether the last question chose pages, so that its tokens were read as no other context reads them.
+    var questionChosePages: Bool {
+        let statistics = runner.recallStatistics
+        return statistics.lists > 0 && (attention.questionLock != .free || statistics.namedPages > 0)
     }
 
     private func wordPages(of question: AskedQuestion, in tokens: [Int32], _ recall: RecallSettings) throws -> [Int] {

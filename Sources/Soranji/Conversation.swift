@@ -40,6 +40,8 @@ public final class Conversation {
     /// What messages brought along, by the message's number.
     private var mediaOfMessages: [Int: [EncodedMedia]] = [:]
     private var table: PageTable
+    /// What the table holds from this slot on was read for a question that chose pages; nil for nothing.
+    private var firstChoosingSlot: Int?
     /// What each question brought along, so that it can be taken back.
     private var turns: [Turn] = []
 
@@ -163,7 +165,13 @@ public final class Conversation {
             media: prompt.media
         )
         runtime.resetRecallStatistics()
-        let asked = Prompt.find(question, in: Array(encoded.text.utf8), ranges: encoded.ranges)
+        let asked = Prompt.find(
+            question,
+            documents: pendingDocuments.count,
+            instruction: instruction,
+            in: Array(encoded.text.utf8),
+            ranges: encoded.ranges
+        )
         let spoken = try runtime.speak(
             prompt,
             question: asked,
@@ -182,7 +190,7 @@ public final class Conversation {
         mediaOfMessages = media
         pendingDocuments = []
         pendingMedia = []
-        runtime.prefixes.insert(runtime.shareable(table, asked))
+        share(asked)
         let citations =
             documents.isEmpty
             ? []
@@ -224,15 +232,28 @@ public final class Conversation {
         return try runtime.readMedia(plans, planner: planner) { try onMedia($0.entry) }
     }
 
+    /// Lets other conversations begin with what was read, but for what only one question's tokens were let to see.
+    private func share(_ asked: AskedQuestion?) {
+        if let asked, runtime.questionChosePages {
+            firstChoosingSlot = min(firstChoosingSlot ?? .max, asked.positions.lowerBound)
+        }
+        var shared = table
+        if let firstChoosingSlot, shared.count > firstChoosingSlot { shared.truncate(to: firstChoosingSlot) }
+        runtime.prefixes.insert(shared)
+    }
+
     /// Keeps the longest common beginning of the context and the prompt, or takes over a longer one that was read before.
     private func adoptPrefix(of prompt: ContextContent) throws {
         // The last token is always computed anew: its logits are wanted.
         let limit = prompt.tokens.count - 1
         table.truncate(to: table.content.commonPrefix(with: prompt, limit: limit))
+        if let firstChoosingSlot, table.count <= firstChoosingSlot { self.firstChoosingSlot = nil }
         let shared = runtime.prefixes.longestPrefix(of: prompt, limit: limit)
         guard shared.count * PageLayout.positions > table.count else { return }
         let other = try runtime.runner.makeTable(sharing: shared)
-        if other.count > table.count { table = other }
+        guard other.count > table.count else { return }
+        table = other
+        firstChoosingSlot = nil
     }
 }
 
@@ -271,30 +292,36 @@ enum Prompt {
     /// A question and where its tokens are, up to the prompt's end.
     ///
     /// - Parameters:
+    ///   - documents: how many stand before it, which decides its wording, as the instruction does.
     ///   - ranges: the bytes of `text` that each token covers.
     ///   - firstToken: what is before it is no part of the question.
     /// - Returns: nil where the template changed it.
     static func find(
         _ question: String,
+        documents count: Int,
+        instruction: String?,
         in text: [UInt8],
         ranges: [Range<Int>],
         from firstToken: Int = 0
     ) -> AskedQuestion? {
         guard ranges.indices.contains(firstToken) else { return nil }
-        let bytes = Array(question.utf8)
+        let bytes = Array(self.question(question, documents: count, instruction: instruction).utf8)
+        let opening = count > 0 ? questionOpening.utf8.count : 0
         for offset in stride(from: text.count - bytes.count, through: ranges[firstToken].lowerBound, by: -1)
         where text[offset...].starts(with: bytes) {
-            let first = ranges[firstToken...].firstIndex { $0.upperBound > offset }
+            let first = ranges[firstToken...].firstIndex { $0.upperBound > offset + opening }
             return first.map { AskedQuestion(positions: $0..<ranges.count, text: question) }
         }
         return nil
     }
 
+    private static let questionOpening = "Question: "
+
     /// A question as it stands after so many documents.
     static func question(_ question: String, documents count: Int, instruction: String?) -> String {
         guard count > 0 else { return question }
         let request = instruction ?? "Answer with one sentence from the document\(count > 1 ? "s" : "")."
-        return "Question: \(question)" + (request.isEmpty ? "" : "\n" + request)
+        return questionOpening + question + (request.isEmpty ? "" : "\n" + request)
     }
 }
 

@@ -148,8 +148,8 @@ extension Runtime {
         onToken: (Int32) throws -> Bool
     ) throws -> (tokens: [Int32], reason: StopReason, statistics: GenerationStatistics) {
         let prompt = stream.tokens
-        try beginQuestion(question, of: prompt, &table)
         defer { runner.endQuestion() }
+        try beginQuestion(question, of: prompt, &table)
         var statistics = GenerationStatistics()
         statistics.promptTokens = prompt.count
         statistics.cachedTokens = table.count

@@ -19,6 +19,9 @@ struct QuestionWords {
     /// Of each word all ways to write it, by their first tokens.
     private var spellings: [Int32: [Spelling]] = [:]
     private let wordCount: Int
+    /// Of a longer question the last ones count, as do so many characters: what pasted text before it says is not asked.
+    private static let mostWords = 64
+    private static let mostCharacters = 8192
 
     private struct Spelling {
         let word: Int
@@ -27,7 +30,7 @@ struct QuestionWords {
 
     init(_ question: String, tokenizer: Tokenizer) {
         self.tokenizer = tokenizer
-        let words = OkapiBM25.terms(question)
+        let words = OkapiBM25.terms(String(question.suffix(Self.mostCharacters))).prefix(Self.mostWords)
         wordCount = words.count
         for (number, word) in words.enumerated() {
             var found: Set<[Int32]> = []
@@ -71,36 +74,53 @@ struct QuestionWords {
         var counts = [[Int]](repeating: [Int](repeating: 0, count: range.count), count: wordCount)
         var beginsWord = [Bool](repeating: false, count: tokenizer.vocabularySize)
         for token in spellings.keys where beginsWord.indices.contains(Int(token)) { beginsWord[Int(token)] = true }
-        let slots = range.lowerBound * PageLayout.positions..<min(range.upperBound * PageLayout.positions, tokens.count)
-        for slot in slots {
+        var slot = range.lowerBound * PageLayout.positions
+        let end = min(range.upperBound * PageLayout.positions, tokens.count)
+        while slot < end {
             let token = Int(tokens[slot])
-            guard beginsWord.indices.contains(token), beginsWord[token] else { continue }
-            for spelling in spellings[tokens[slot]] ?? [] where stands(spelling.tokens, at: slot, in: tokens) {
-                counts[spelling.word][slot / PageLayout.positions - range.lowerBound] += 1
-                break
+            guard beginsWord.indices.contains(token), beginsWord[token],
+                let found = spellings[tokens[slot]]?.first(where: { stands($0.tokens, at: slot, in: tokens) })
+            else {
+                slot += 1
+                continue
             }
+            // A word is where it ends: what follows it is what is asked for.
+            slot += found.tokens.count
+            let page = (slot - 1) / PageLayout.positions
+            if page < range.upperBound { counts[found.word][page - range.lowerBound] += 1 }
         }
         return counts
     }
 
     /// Whether a word is written at a slot, and is no part of a longer one.
     private func stands(_ word: [Int32], at slot: Int, in tokens: [Int32]) -> Bool {
-        guard tokens[slot...].starts(with: word) else { return false }
         let end = slot + word.count
-        if end < tokens.count, let next = tokenizer.tokenBytes(tokens[end])?.first, Self.isPartOfWord(next) {
-            return false
-        }
-        guard slot > 0, let first = tokenizer.tokenBytes(word[0])?.first, Self.isPartOfWord(first) else { return true }
-        return !(tokenizer.tokenBytes(tokens[slot - 1])?.last.map(Self.isPartOfWord) ?? false)
+        guard end <= tokens.count, tokens[slot..<end].elementsEqual(word) else { return false }
+        if let next = scalar(after: end, in: tokens), Self.isPartOfWord(next) { return false }
+        // One that begins with its space begins a word.
+        let written = String(decoding: tokenizer.tokenBytes(word[0]) ?? [], as: UTF8.self)
+        let first = written.unicodeScalars.first
+        guard let first, first == "\u{FFFD}" || Self.isPartOfWord(first) else { return true }
+        return !(scalar(before: slot, in: tokens).map(Self.isPartOfWord) ?? false)
     }
 
-    /// Letters and digits; bytes of other scripts count as letters.
-    private static func isPartOfWord(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), 0x80...:
-            true
-        default: false
+    /// The first scalar of what tokens from a slot on say; tokens may hold a part of one.
+    private func scalar(after slot: Int, in tokens: [Int32]) -> Unicode.Scalar? {
+        var bytes: [UInt8] = []
+        for token in tokens[slot...].prefix(4) where bytes.count < 4 { bytes += tokenizer.tokenBytes(token) ?? [] }
+        return String(decoding: bytes.prefix(4), as: UTF8.self).unicodeScalars.first
+    }
+
+    /// The last scalar of what tokens before a slot say.
+    private func scalar(before slot: Int, in tokens: [Int32]) -> Unicode.Scalar? {
+        var bytes: [UInt8] = []
+        for token in tokens[..<slot].suffix(4).reversed() where bytes.count < 4 {
+            bytes = (tokenizer.tokenBytes(token) ?? []) + bytes
         }
+        return String(decoding: bytes, as: UTF8.self).unicodeScalars.last
+    }
+
+    private static func isPartOfWord(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.isAlphabetic || scalar.properties.numericType != nil
     }
 }

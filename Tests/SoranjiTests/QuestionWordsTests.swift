@@ -45,6 +45,12 @@ struct QuestionWordsTests {
         // What all pages say tells none of them from another.
         #expect(best("What of the calm sea?", texts) == [])
         #expect(best("", texts) == [] && best("the of", texts) == [] && best("zebra", texts) == [])
+        // Words that ask for something, and single letters, are not looked for.
+        texts[6] = "It does this, as a lamp does. X"
+        #expect(best("How many does this have? X", texts) == [])
+        // Of pasted text before a question the end counts.
+        let pasted = String(repeating: "lamp goat ", count: 5000) + (0..<64).map { " word\($0)" }.joined()
+        #expect(best(pasted, texts) == [] && best(pasted + " goat", texts) == [9, 3])
         #expect(best("goat", texts, most: 0) == [] && best("goat", texts, in: 5..<5) == [])
     }
 
@@ -57,6 +63,10 @@ struct QuestionWordsTests {
         #expect(best("Number 12?", texts) == [7])
         #expect(best("Number 120?", texts) == [7])
         #expect(best("Number 20?", texts) == [])
+        for text in ["“goat”", "goat—which", "a goat’s", "so…goat…", "《goat》"] {
+            texts[5] = text
+            #expect(best("goat", texts) == [5, 7], "\(text)")
+        }
         texts[11] = "Ein Esel heißt Ödipus."
         #expect(best("Wie alt ist Ödipus?", texts) == [11])
     }
@@ -64,7 +74,7 @@ struct QuestionWordsTests {
     /// Pages may lie beyond what the tokens have, and tokens beyond the vocabulary.
     @Test func oddTokensAreNoWords() {
         let words = QuestionWords("goat", tokenizer: tokenizer)
-        #expect(words.bestPages(4, of: [], in: 0..<3) == [])
+        #expect(words.bestPages(4, of: [], in: 0..<3) == [] && words.bestPages(4, of: [1, 2], in: 5..<9) == [])
         #expect(words.bestPages(4, of: [-1, .max, 5], in: 0..<9) == [])
         let cut = pages(["A sheep and a goat"]).prefix(18)
         #expect(words.bestPages(4, of: Array(cut) + [.max], in: 0..<9) == [0])
@@ -104,6 +114,16 @@ struct QuestionWordsTests {
         let other = Conversation(runtime: with.runtime)
         other.add(document)
         #expect(try ask(other, "What is line 7?").tokens == first.tokens)
+        // Nor what another question of the same conversation goes on with.
+        for question in ["What is line 93?", "What is it?"] {
+            let undone = try conversation(place, wordPages: 4)
+            undone.add(document)
+            _ = try ask(undone, "What is line 7?")
+            _ = undone.undo()
+            let fresh = try conversation(place, wordPages: 4)
+            fresh.add(document)
+            #expect(try ask(undone, question).tokens == ask(fresh, question).tokens)
+        }
         let short = try conversation(place, wordPages: 4)
         #expect(try ask(short, "What is line 7?").context.wordPages == 0)
         #expect(throws: RuntimeError.self) { try conversation(place, wordPages: -1) }

@@ -87,10 +87,16 @@ enum BookText {
     }
 
     /// Words for comparing: small letters and digits, without the ending of the plural.
-    static func terms(_ text: String) -> [String] {
-        text.lowercased().split { !$0.isLetter && !$0.isNumber }.map { word in
-            word.count > 3 && word.hasSuffix("s") && !word.hasSuffix("ss") ? String(word.dropLast()) : String(word)
-        }
+    static func terms(_ text: String) -> [String] { words(text).map(singular) }
+
+    /// Small letters and digits.
+    static func words(_ text: String) -> [Substring] {
+        text.lowercased().split { !$0.isLetter && !$0.isNumber }.map { Substring($0) }
+    }
+
+    /// A word without the ending of the plural.
+    static func singular(_ word: Substring) -> String {
+        word.count > 3 && word.hasSuffix("s") && !word.hasSuffix("ss") ? String(word.dropLast()) : String(word)
     }
 
     static func fingerprint(_ text: String) -> String {

@@ -24,7 +24,8 @@ public final class FilmStudio {
         let folder = decoderFolder ?? runtime.bundleFolder
         guard FilmModel.exists(in: folder) else { throw FilmRequestError.noDecoder(folder) }
         model = try FilmModel(folder: folder)
-        vocabulary = try? SceneVocabulary(bundleFolder: runtime.bundleFolder)
+        vocabulary =
+            (try? SceneVocabulary(bundleFolder: folder)) ?? (try? SceneVocabulary(bundleFolder: runtime.bundleFolder))
         guard case .grouped(let shape) = runtime.decoder.configuration.attention else {
             throw FilmRequestError.decoderMismatch("its attention is of another kind")
         }

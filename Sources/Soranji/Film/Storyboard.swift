@@ -50,7 +50,7 @@ public enum Storyboard {
                 continue
             }
             var words = line.split(whereSeparator: \.isWhitespace)
-            if words.count > 1, ["*", "-", "+", "•"].contains(words[0]) {
+            if words.count > 1, isBullet(words[0]) {
                 words.removeFirst()
                 if !hasHeadings { draft.finish(into: &shots) }
             }
@@ -93,6 +93,13 @@ public enum Storyboard {
     private static func isRule(_ line: Substring) -> Bool {
         let marks = line.filter { !$0.isWhitespace }
         return marks.count >= 3 && ["-", "*", "_", "="].contains { mark in marks.allSatisfy { $0 == mark } }
+    }
+
+    /// `*`, `-`, `+`, `•`, `1.`, `12)`
+    private static func isBullet(_ word: Substring) -> Bool {
+        if ["*", "-", "+", "•"].contains(word) { return true }
+        guard let last = word.last, ".)".contains(last), 2...4 ~= word.utf8.count else { return false }
+        return word.dropLast().utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
     }
 
     /// The text of a heading of Markdown.

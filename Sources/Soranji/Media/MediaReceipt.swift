@@ -60,6 +60,7 @@ public struct MediaReceipt: Sendable, Equatable {
                 object["frame_times"] = .array(entry.frameTimes.map { .number($0) })
             }
             if let windows = entry.windows { object["windows"] = .integer(Int64(windows)) }
+            if let seconds = entry.windowSeconds { object["window_seconds"] = .number(seconds) }
             object["tokens"] = Self.tokens(entry.imageTokens, entry.videoTokens, entry.audioTokens)
             object["notes"] = .array(entry.notes.map { .string($0) })
             return .object(object)

@@ -45,8 +45,9 @@ struct Moments {
         for seed in found.sorted(by: { $0.share > $1.share }) {
             guard moments.count < Self.maximumCount, seed.share > 2 * average || moments.isEmpty else { break }
             func belongs(_ other: Moment) -> Bool {
+                // Where a file declares less than it has, a moment may have no length.
                 other.source == seed.source && other.isSound == seed.isSound
-                    && Self.overlap(other.seconds, seed.seconds)
+                    && (other.seconds == seed.seconds || Self.overlap(other.seconds, seed.seconds))
             }
             guard !moments.contains(where: belongs) else { continue }
             var moment = seed

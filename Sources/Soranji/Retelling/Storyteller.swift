@@ -101,7 +101,7 @@ public struct Storyteller {
         guard let first = retelling.rounds.first else { return [] }
         let name = (first.clip as NSString).lastPathComponent
         var notes: [String] = []
-        if let seconds = try? MediaFile(path: first.clip).description.seconds, seconds > 1.25 * studio.trainedSeconds {
+        if let seconds = try? MediaFile(path: first.clip).description.seconds, seconds > studio.trainedSeconds + 0.25 {
             notes.append(
                 "\(name) has \(FixedPoint.duration(seconds)), and the model was trained on clips of "
                     + "\(FixedPoint.duration(studio.trainedSeconds)): what it says may be of one part alone, and the shares are "

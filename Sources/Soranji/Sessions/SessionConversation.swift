@@ -106,7 +106,14 @@ public final class SessionConversation {
             do {
                 runtime.resetRecallStatistics()
                 var table = try read(&work, onProgress)
-                let asked = Prompt.find(question, in: work.text, ranges: work.ranges, from: work.stableTokens)
+                let asked = Prompt.find(
+                    question,
+                    documents: work.askedDocuments,
+                    instruction: instruction,
+                    in: work.text,
+                    ranges: work.ranges,
+                    from: work.stableTokens
+                )
                 let spoken = try runtime.speak(
                     work.prompt,
                     question: asked,
@@ -196,6 +203,8 @@ public final class SessionConversation {
         var ranges: [Range<Int>]
         /// Tokens that are the session's when the answer begins.
         var stableTokens: Int
+        /// Documents that the question is about, as its wording says.
+        var askedDocuments: Int
         /// Tokens that were stored when the question came.
         var cachedTokens = 0
         /// Of reading what is stored.
@@ -271,6 +280,7 @@ public final class SessionConversation {
             ranges: Self.ranges(stream.byteEnds)
                 + added.ranges.map { $0.lowerBound + stream.text.count..<$0.upperBound + stream.text.count },
             stableTokens: stream.count,
+            askedDocuments: askedOf,
             reasonWithoutWriter: reason
         )
         guard session == nil || brings else { return work }

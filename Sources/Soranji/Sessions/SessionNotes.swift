@@ -199,6 +199,8 @@ extension SessionNotes.StoredMedia {
         entry.originalSize = size(json["size_before"])
         entry.usedSize = size(json["size_after"])
         entry.totalFrames = json["frames_total"]?.intValue
+        entry.windows = json["windows"]?.intValue
+        entry.windowSeconds = json["window_seconds"]?.doubleValue
         entry.frameTimes = (json["frame_times"]?.arrayValue ?? []).compactMap(\.doubleValue)
         entry.imageTokens = json["tokens"]?["image"]?.intValue ?? 0
         entry.videoTokens = json["tokens"]?["video"]?.intValue ?? 0

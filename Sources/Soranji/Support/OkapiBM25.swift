@@ -11,8 +11,16 @@ enum OkapiBM25 {
         "as", "many", "much", "there", "has", "have", "had", "i", "you", "he", "she", "they", "we",
     ]
 
-    /// What a question's words are looked for by.
-    static func terms(_ question: String) -> [String] { Set(BookText.terms(question)).subtracting(stopWords).sorted() }
+    /// What a question's words are looked for by, each once, the last one first; without single letters.
+    static func terms(_ question: String) -> [String] {
+        var known: Set<String> = []
+        return BookText.words(question).reversed().compactMap { word in
+            let says = word.count > 1 || word.first?.isNumber == true
+            guard says, !stopWords.contains(String(word)) else { return nil }
+            let term = BookText.singular(word)
+            return known.insert(term).inserted ? term : nil
+        }
+    }
 
     /// Adds to the texts' scores what one word gives them.
     ///

@@ -296,6 +296,9 @@ struct Chat {
             notes.writeLine(lines.limit(maximumTokens, contextTokens: conversation.runtime.contextTokens))
         }
         if answer.reason == .cancelled { notes.writeLine(notes.style.yellow("Stopped.")) }
+        if conversation.runtime.knowsOneWorld {
+            for line in lines.doubt(below: Runtime.leastCertainty) { notes.writeLine(line) }
+        }
         if showsSources { for line in lines.sources() + lines.moments() { notes.writeLine(line) } }
         try output.outputLine()
     }

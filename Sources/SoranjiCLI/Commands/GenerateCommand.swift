@@ -22,7 +22,7 @@ struct GenerateCommand: ParsableCommand {
               soranji generate --prompt-file story.md -o story.mp4 --contact-sheet story.png
               soranji generate "a pig spins in the snow" -o pig.webm --variants 4 --seconds 4
               soranji generate "the cat falls" --extend cat.mp4 -o longer.mp4
-              soranji generate "a rocket rises" --edit cat.mp4 --strength 0.7 -o rocket.mp4
+              soranji generate "a rocket rises" --edit cat.mp4 --strength 0.9 -o rocket.mp4
               soranji generate --session scene "the cat comes back" -o scene.mp4
             """
     )
@@ -177,7 +177,9 @@ struct GenerateCommand: ParsableCommand {
             try studio.film(
                 request,
                 onProgress: { step in
-                    if Interrupt.isRequested { throw Failure.interrupted("nothing was written") }
+                    if Interrupt.isRequested {
+                        throw Failure.interrupted(variant > 0 ? "\(variant) films were written" : "nothing was written")
+                    }
                     guard screen == nil else { return }
                     let shot = step.shots > 1 ? "filming shot \(step.shot) of \(step.shots)" : "filming"
                     progress.update(shot, completed: step.doneSteps, total: step.totalSteps, unit: .steps)

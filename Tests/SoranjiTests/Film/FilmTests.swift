@@ -39,7 +39,7 @@ struct StoryboardTests {
 
     @Test func rulesAndListsOfMarkdown() throws {
         let text =
-            "---\n* A cat rises.\n* * *\n- A dog falls\n  in the snow.\n+ A moon grows.\n___\n-not an item\n====\n"
+            "---\n* A cat rises.\n* * *\n- A dog falls\n  in the snow.\n1. A moon grows.\n___\n-not an item\n====\n"
         #expect(
             try shots(text).map(\.prompt)
                 == ["A cat rises.", "A dog falls in the snow.", "A moon grows.", "-not an item"]
