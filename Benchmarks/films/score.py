@@ -78,7 +78,7 @@ class Film:
     def shares(self, clips, scenes) -> dict:
         told = measures.score(self.judge, clips, scenes)
         counted = measures.score(self.judge, clips, scenes, counted=True)
-        keys = ("thing", "motion", "background", "thing_1", "motion_1", "thing_2", "motion_2", "motions")
+        keys = ("thing", "motion", "background", "thing_1", "motion_1", "thing_2", "motion_2", "seams", "motions")
         return {k: told[k] for k in keys if k in told} | dict(count=counted["count"])
 
     # Parts

@@ -105,6 +105,7 @@ class Flow:
     shift_mean: float = 0.8  # t = sigmoid(N(shift_mean, 1)): towards noise
     time_floor: float = 0.2  # in the v-loss of the x-prediction
     sprite_weight: float = 3.0
+    pixel_weight: float = 1.0  # of errors as they are in pixels: those of a token's tint show as seams, and are small among the latents (since minute 606)
     sound_weight: float = 0.5
     align_weight: float = 0.5  # of naming, from the middle of the network, what stands where
     balance: float = 0.01

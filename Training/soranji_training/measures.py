@@ -223,11 +223,26 @@ class Judge:
         return "still"
 
 
+def seams(clip: np.ndarray, border_px: int = 16) -> tuple[float, float]:
+    """How far neighbouring pixels of a clip (T, H, W, 3) differ across the borders of the decoder's tokens, and elsewhere; differences above
+    8 of 255 count as 8: edges of things, which may be anywhere."""
+    values = clip.astype(np.float32)
+    across, elsewhere = [], []
+    for axis in (1, 2):
+        steps = np.minimum(np.abs(np.diff(values, axis=axis)), 8)
+        border = (np.arange(steps.shape[axis]) + 1) % border_px == 0
+        across.append(np.compress(border, steps, axis).mean())
+        elsewhere.append(np.compress(~border, steps, axis).mean())
+    return float(np.mean(across)), float(np.mean(elsewhere))
+
+
 def score(judge: Judge, clips, scenes: list[Scene], counted: bool = False) -> dict:
     """Shares judged right of (clip, scene) pairs; `motions`: for each motion, how many things moved so, of how many that should, and
-    what was seen instead. `counted`: the number of things is not told to the judge."""
-    rows, motions = [], {}
+    what was seen instead; `seams`: how much more neighbouring pixels differ across the borders of tokens than elsewhere, 1 for no seams.
+    `counted`: the number of things is not told to the judge."""
+    rows, motions, steps = [], {}, []
     for clip, s in zip(clips, scenes):
+        steps.append(seams(clip))
         v = judge.judge(clip, None if counted else len(s.things))
         same = v.things == s.things if len(s.things) == 1 else set(v.things) == set(s.things)
         in_place = v.things == s.things
@@ -247,4 +262,6 @@ def score(judge: Judge, clips, scenes: list[Scene], counted: bool = False) -> di
         part = r[r[:, 6] == n]
         if len(part):
             out |= {f"thing_{n}": round(float(part[:, 1].mean()), 4), f"motion_{n}": round(float(part[:, 3].mean()), 4)}
+    across, elsewhere = np.mean(steps, 0)
+    out["seams"] = round(float(across / max(elsewhere, 1e-9)), 3)
     return out | {"clips": len(r), "motions": {m: f"{c[m]} of {c.total()}" + "".join(f", {n} {k}" for k, n in c.most_common() if k != m) for m, c in sorted(motions.items())}}

@@ -135,8 +135,9 @@ class Batches:
         return dict(scenes=scenes, sort=sort, noisy=noisy, visible=visible, known=known, video=video, sound=sound, cover=cover, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
 
 
-def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, t=None, noise=None, drop: bool = True, loads=None):
-    """Per-sample losses of a batch: v of video, v of sound, and of naming what stands where."""
+def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, pixel: torch.Tensor, t=None, noise=None, drop: bool = True, loads=None):
+    """Per-sample losses of a batch: v of video, v of video in pixels (`pixel`: the squared scale of each number of a token, 1 on the mean),
+    v of sound, and of naming what stands where."""
     video, sound = b["video"], (b["sound"] - model.sound_mean) / model.sound_scale
     B, P, V, _ = video.shape
     n, Q = V + sound.shape[2], b["noisy"]
@@ -155,10 +156,12 @@ def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, t=None, noise=Non
     floor = a[:, P - Q :].clamp(min=c.time_floor)
     w = 1 + c.sprite_weight * (b["cover"] > 0.02).float()
     w = w / w.mean(2, keepdim=True)
-    lv = (((pv - video)[:, P - Q :] / floor).square().mean(-1) * w).mean((1, 2))
+    error = ((pv - video)[:, P - Q :] / floor).square()
+    lv = (error.mean(-1) * w).mean((1, 2))
+    lp = (error * pixel).mean((1, 2, 3))
     ls = ((ps - sound)[:, P - Q :] / floor).square().mean((1, 2, 3))
     la = ((probed[0][:, P - Q :] - b["known"]).square().mean(-1) * w).mean((1, 2))
-    return lv, ls, la
+    return lv, lp, ls, la
 
 
 def main():
@@ -171,6 +174,7 @@ def main():
     held = prompts.build(config, st.folder, "test", 500, 21, lambda: False)
     painter = world.Painter(config.world)
     codec = stages.load_weights(Codec(config.codec), st.folder / "codec.safetensors")
+    pixel = (codec.scale.square() / codec.scale.square().mean()).repeat(c.token_latents**2)
     torch.manual_seed(args.seed)
     sound = config.mel.bands * (config.world.sample_rate // config.world.fps // config.mel.hop)
     model = FlowDecoder(c, config.codec.channels, sound, pool.rows.shape[1], probe_size(config.world))
@@ -198,9 +202,9 @@ def main():
                 r = np.random.default_rng(5)
                 torch.manual_seed(5)
                 b = checks.draw(r, sort, 48)
-                lv, ls, la = loss_of(model, b, c, batches.side, t=(torch.arange(48) + 0.5) / 48, drop=False)
+                lv, lp, ls, la = loss_of(model, b, c, batches.side, pixel, t=(torch.arange(48) + 0.5) / 48, drop=False)
                 spins = torch.tensor(["spin" in s.motions for s in b["scenes"]])
-                losses |= {f"held_{sort}_spin": round(lv[spins].mean().item(), 4), f"held_{sort}": round(lv.mean().item(), 4), f"held_{sort}_sound": round(ls.mean().item(), 4), f"held_{sort}_naming": round(la.mean().item(), 4)}
+                losses |= {f"held_{sort}_spin": round(lv[spins].mean().item(), 4), f"held_{sort}": round(lv.mean().item(), 4), f"held_{sort}_pixel": round(lp.mean().item(), 4), f"held_{sort}_sound": round(ls.mean().item(), 4), f"held_{sort}_naming": round(la.mean().item(), 4)}
         model.load_state_dict(keep)
         st.log(**losses)
 
@@ -222,17 +226,17 @@ def main():
         r = st.begin_step()
         b = batches.draw(r)
         loads: list = []
-        lv, ls, la = loss_of(model, b, c, batches.side, loads=loads)
-        lv, ls = lv.clamp(max=25).mean(), ls.clamp(max=25).mean()
+        lv, lp, ls, la = loss_of(model, b, c, batches.side, pixel, loads=loads)
+        lv, lp, ls = (x.clamp(max=25).mean() for x in (lv, lp, ls))
         balance = torch.stack([x for x, _ in loads]).mean()
-        loss = lv + (0 if b["sort"] == "still" else c.sound_weight * ls) + c.align_weight * la.mean() + c.balance * balance
+        loss = lv + c.pixel_weight * lp + (0 if b["sort"] == "still" else c.sound_weight * ls) + c.align_weight * la.mean() + c.balance * balance
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step(st.rate(40, 3000))
         st.step += 1
         ema.update(model, st.step)
-        st.note(**{b["sort"]: lv.item(), "sound": ls.item(), "naming": la.mean().item(), "max_load": max(x.max().item() for _, x in loads), "clips": len(b["video"])})
+        st.note(**{b["sort"]: lv.item(), "pixel": lp.item(), "sound": ls.item(), "naming": la.mean().item(), "max_load": max(x.max().item() for _, x in loads), "clips": len(b["video"])})
         if st.every(240):
             evaluate()
             st.save(model, optimiser, ema)
