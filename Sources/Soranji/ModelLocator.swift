@@ -47,7 +47,16 @@ public enum ModelLocator {
         let target = cache + "/bundles/" + (try cacheName(path))
         if !ModelFiles.Bundle.exists(at: target) {
             try UserFolders.create(cache + "/bundles")
-            try ModelImporter.importModel(source: path, into: target, isCancelled: isCancelled, onProgress: onProgress)
+            do {
+                try ModelImporter.importModel(
+                    source: path,
+                    into: target,
+                    isCancelled: isCancelled,
+                    onProgress: onProgress
+                )
+            } catch let error as ModelFileError where error.kind == .exists && ModelFiles.Bundle.exists(at: target) {
+                // Another process was faster; the name says that it made the same.
+            }
         }
         ModelCache.noteUse(of: target, source: absolute(path))
         return target

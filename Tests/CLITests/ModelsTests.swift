@@ -59,6 +59,25 @@ struct ModelsTests {
         #expect(access(first + "/config.json", F_OK) == 0)
     }
 
+    /// Whoever is slower uses the copy of the one that was faster.
+    @Test func severalProcessesImportAtOnce() throws {
+        let program = try Program()
+        let source = try copy(program, "shared")
+        let command = "'\(Program.path)' score -m '\(source)' --tokens 1,2,3"
+        let result = try program.shell(
+            ["models", "list"],
+            """
+            ; export SORANJI_CACHE='\(program.folder)/together' HOME='\(program.folder)'
+            for i in 1 2 3 4 5 6 7 8; do \(command) > /dev/null & pids="$pids $!"; done
+            for pid in $pids; do wait $pid || exit 7; done
+            ls "$SORANJI_CACHE/bundles"
+            """
+        )
+        #expect(result.status == 0 && !result.errors.contains("error:"), "\(result.errors)")
+        #expect(result.output.split(separator: "\n").count { $0.hasPrefix("shared-") } == 1)
+        #expect(!result.output.contains(".partial-"))
+    }
+
     @Test(arguments: [[], ["--all", "--outdated"], ["x", "--all"], ["--unused-days", "-1"]])
     func refusesUnclearRemovals(_ arguments: [String]) throws {
         #expect(try Program().run(["models", "rm", "--yes"] + arguments).status == 2)
