@@ -139,7 +139,7 @@ let package = Package(
         ),
         .testTarget(
             name: "MediaTests",
-            dependencies: ["CAllocationCounter", "CFFmpeg", "CKernels", "JSONText", "Media", "Tensor"],
+            dependencies: ["CAllocationCounter", "CKernels", "JSONText", "Media", "Tensor"],
             resources: [.copy("Fixtures")],
             swiftSettings: swiftSettings
         ),

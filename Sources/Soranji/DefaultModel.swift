@@ -47,8 +47,7 @@ enum DefaultModel {
         return "default-" + String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    /// Puts trunk and parts together as a bundle. What has the bundle's name is whole; another run at the same moment may have
-    /// been faster, which is as good.
+    /// Puts trunk and parts together as a bundle. What has the bundle's name is whole.
     static func assemble(
         trunk: String,
         parts: GrownParts,
@@ -60,12 +59,8 @@ enum DefaultModel {
         let (plan, source) = try GrownModel.plan(trunk: CheckpointSource(path: trunk), parts: parts)
         var importer = BundleImporter()
         importer.importer = "soranji \(SoranjiVersion.current)"
-        do throws(ModelFileError) {
-            try importer.run(plan, from: source, to: bundle, isCancelled: isCancelled) {
-                onProgress(ModelImportProgress(doneBytes: $0.bytesDone, totalBytes: $0.bytesTotal, name: $0.name))
-            }
-        } catch {
-            guard error.kind == .exists, ModelFiles.Bundle.exists(at: bundle) else { throw error }
+        try importer.run(plan, from: source, to: bundle, isCancelled: isCancelled) {
+            onProgress(ModelImportProgress(doneBytes: $0.bytesDone, totalBytes: $0.bytesTotal, name: $0.name))
         }
     }
 }

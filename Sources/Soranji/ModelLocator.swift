@@ -29,9 +29,7 @@ public enum ModelLocator {
         }
         if model == nil, let folder = try DefaultModel.partsFolder() {
             let parts = try GrownParts(root: folder)
-            let target = cache + "/bundles/" + (try DefaultModel.bundleName(trunk: path, parts: parts))
-            if !ModelFiles.Bundle.exists(at: target) {
-                try UserFolders.create(cache + "/bundles")
+            return try cached(try DefaultModel.bundleName(trunk: path, parts: parts), of: path) { target in
                 try DefaultModel.assemble(
                     trunk: path,
                     parts: parts,
@@ -40,25 +38,26 @@ public enum ModelLocator {
                     onProgress: onProgress
                 )
             }
-            ModelCache.noteUse(of: target, source: absolute(path))
-            return target
         }
         if ModelFiles.Bundle.exists(at: path) { return path }
-        let target = cache + "/bundles/" + (try cacheName(path))
+        return try cached(try cacheName(path), of: path) {
+            try ModelImporter.importModel(source: path, into: $0, isCancelled: isCancelled, onProgress: onProgress)
+        }
+    }
+
+    /// The bundle of that name in the cache folder, made where it is not there.
+    private static func cached(_ name: String, of source: String, make: (String) throws -> Void) throws -> String {
+        let folder = try ModelCache.folder()
+        let target = folder + "/" + name
         if !ModelFiles.Bundle.exists(at: target) {
-            try UserFolders.create(cache + "/bundles")
+            try UserFolders.create(folder)
             do {
-                try ModelImporter.importModel(
-                    source: path,
-                    into: target,
-                    isCancelled: isCancelled,
-                    onProgress: onProgress
-                )
+                try make(target)
             } catch let error as ModelFileError where error.kind == .exists && ModelFiles.Bundle.exists(at: target) {
                 // Another process was faster; the name says that it made the same.
             }
         }
-        ModelCache.noteUse(of: target, source: absolute(path))
+        ModelCache.noteUse(of: target, source: absolute(source))
         return target
     }
 

@@ -26,6 +26,8 @@ struct QuestionWords {
     private struct Spelling {
         let word: Int
         let tokens: [Int32]
+        /// Without a space before it: what stands before it may be a part of the same word.
+        let beginsWithLetter: Bool
     }
 
     init(_ question: String, tokenizer: Tokenizer) {
@@ -47,7 +49,16 @@ struct QuestionWords {
                     }
                 }
             }
-            for tokens in found { spellings[tokens[0], default: []].append(Spelling(word: number, tokens: tokens)) }
+            for tokens in found {
+                let first = String(decoding: tokenizer.tokenBytes(tokens[0]) ?? [], as: UTF8.self).unicodeScalars.first
+                let spelling = Spelling(
+                    word: number,
+                    tokens: tokens,
+                    // A token may hold a part of a letter.
+                    beginsWithLetter: first.map { $0 == "\u{FFFD}" || Self.isPartOfWord($0) } ?? false
+                )
+                spellings[tokens[0], default: []].append(spelling)
+            }
         }
     }
 
@@ -79,7 +90,7 @@ struct QuestionWords {
         while slot < end {
             let token = Int(tokens[slot])
             guard beginsWord.indices.contains(token), beginsWord[token],
-                let found = spellings[tokens[slot]]?.first(where: { stands($0.tokens, at: slot, in: tokens) })
+                let found = spellings[tokens[slot]]?.first(where: { stands($0, at: slot, in: tokens) })
             else {
                 slot += 1
                 continue
@@ -93,15 +104,12 @@ struct QuestionWords {
     }
 
     /// Whether a word is written at a slot, and is no part of a longer one.
-    private func stands(_ word: [Int32], at slot: Int, in tokens: [Int32]) -> Bool {
-        let end = slot + word.count
-        guard end <= tokens.count, tokens[slot..<end].elementsEqual(word) else { return false }
+    private func stands(_ spelling: Spelling, at slot: Int, in tokens: [Int32]) -> Bool {
+        let end = slot + spelling.tokens.count
+        guard end <= tokens.count, tokens[slot..<end].elementsEqual(spelling.tokens) else { return false }
         if let next = scalar(after: end, in: tokens), Self.isPartOfWord(next) { return false }
-        // One that begins with its space begins a word.
-        let written = String(decoding: tokenizer.tokenBytes(word[0]) ?? [], as: UTF8.self)
-        let first = written.unicodeScalars.first
-        guard let first, first == "\u{FFFD}" || Self.isPartOfWord(first) else { return true }
-        return !(scalar(before: slot, in: tokens).map(Self.isPartOfWord) ?? false)
+        guard spelling.beginsWithLetter, let before = scalar(before: slot, in: tokens) else { return true }
+        return !Self.isPartOfWord(before)
     }
 
     /// The first scalar of what tokens from a slot on say; tokens may hold a part of one.

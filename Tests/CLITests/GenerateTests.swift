@@ -1,4 +1,5 @@
 import FilmTestSupport
+import Foundation
 import Glibc
 import JSONText
 import Testing
@@ -134,6 +135,26 @@ struct GenerateTests {
         #expect(access(output, F_OK) != 0)
         let none = try program.run(["generate", "-m", model, "a cat", "-o", output])
         #expect(none.status == 1 && none.errors.contains("has no decoder"))
+    }
+
+    /// The help, the card and the documentation name what the shipped model knows.
+    @Test func whatCanBeFilmedIsListed() throws {
+        let root = String(#filePath.prefix(upTo: try #require(#filePath.range(of: "/Tests/CLITests")).lowerBound))
+        let model = try #require(FileManager.default.contents(atPath: root + "/Experts/model.json"))
+        let dims = try #require(try JSON.parse(Array(model))["dims"])
+        let things = (dims["things"]?.arrayValue ?? []).compactMap(\.stringValue)
+        #expect(things.count > 10)
+        let films = try DocumentReader().read(root + "/Docs/films.md").text
+        let card = try DocumentReader().read(root + "/Experts/README.md").text.lowercased()
+        let help = try Program().run(["generate", "--help"]).output
+        let places = (dims["background_phrases"]?.objectValue?.members ?? []).compactMap {
+            $0.value.arrayValue?.first?.stringValue
+        }
+        #expect(places.count > 3)
+        for text in [help, films, card] {
+            let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            for name in things + places { #expect(words.contains(name), "\(name)") }
+        }
     }
 
     /// Two pixels to a character; what does not fit is left out.

@@ -48,9 +48,10 @@ struct PageRanking {
         }
         let lengths = pages.map { Double(BookText.wordCount($0)) }
         let mean = max(1, lengths.reduce(0, +) / Double(max(1, pages.count)))
+        let relativeLengths = lengths.map { $0 / mean }
         var scores = [Double](repeating: 0, count: pages.count)
         for term in terms {
-            OkapiBM25.add(counts.map { $0[term] ?? 0 }, relativeLengths: lengths.map { $0 / mean }, to: &scores)
+            OkapiBM25.add(counts.map { $0[term] ?? 0 }, relativeLengths: relativeLengths, to: &scores)
         }
         return scores
     }

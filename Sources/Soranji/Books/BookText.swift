@@ -91,7 +91,7 @@ enum BookText {
 
     /// Small letters and digits.
     static func words(_ text: String) -> [Substring] {
-        text.lowercased().split { !$0.isLetter && !$0.isNumber }.map { Substring($0) }
+        text.lowercased().split { !$0.isLetter && !$0.isNumber }
     }
 
     /// A word without the ending of the plural.

@@ -59,7 +59,12 @@ public final class FilmStudio {
     public func check(_ request: FilmRequest) throws -> [String] {
         let plan = try FilmLimits(settings: model.settings).plan(request)
         for shot in request.shots { _ = try promptTokens(shot.prompt) }
-        return plan.warnings + (session == nil ? vocabulary?.warnings(request) ?? [] : [])
+        return plan.warnings
+    }
+
+    /// What the prompts of a request lack that the model could film; nothing where a session is filmed from, which may name it.
+    public func promptWarnings(_ request: FilmRequest) -> [String] {
+        session == nil ? vocabulary?.warnings(request) ?? [] : []
     }
 
     /// Tokens that a film is made of at most: contexts that are longer than what the model was trained for are recalled for

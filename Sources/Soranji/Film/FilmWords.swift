@@ -1,10 +1,7 @@
 extension SceneVocabulary {
     /// What prompts lack that the model could film, or go on with.
     func warnings(_ request: FilmRequest) -> [String] {
-        // Several of a thing are one of its kind, too.
-        let meanings = request.shots.map { shot in
-            meaning(of: shot.prompt + " " + BookText.terms(shot.prompt).joined(separator: " "))
-        }
+        let meanings = request.shots.map { meaning(of: $0.prompt) }
         switch request.origin {
         case .noise:
             let unknown = meanings.indices.filter { meanings[$0].actors.isEmpty }

@@ -30,6 +30,15 @@ public struct MediaReceipt: Sendable, Equatable {
         /// What was left out or changed, and why.
         public var notes: [String] = []
 
+        /// What a clip of several windows means for answers; nil for others.
+        public var longClipNote: String? {
+            guard let windows, windows > 1, let windowSeconds else { return nil }
+            let trained = FixedPoint.duration(windowSeconds)
+            return
+                "the model was trained on clips of \(trained): of the \(windows) such parts of \(source) it may tell one "
+                + "alone, or mix them up"
+        }
+
         public var tokens: Int { imageTokens + videoTokens + audioTokens }
     }
 

@@ -95,13 +95,17 @@ final class WindowReader {
         )
     }
 
+    /// A time, or the file's end where that comes first.
+    private static func within(_ plan: MediaPlan, _ seconds: Double) -> Double {
+        min(seconds, plan.file.description.seconds ?? .infinity)
+    }
+
     private func spans(_ plan: MediaPlan, _ sight: MediaPlan.Sight, _ windows: WindowPlan) -> [MediaSpan] {
         windows.sight.enumerated().map { index, first in
             let end = min(first + settings.frames, sight.times.count)
             let begin = first < sight.times.count ? sight.times[first] : 0
             let step = sight.times.count > 1 ? sight.times[1] - sight.times[0] : 1 / settings.framesPerSecond
-            // The last frame is held to the end at most.
-            let last = end > 0 ? min(sight.times[end - 1] + step, plan.file.description.seconds ?? .infinity) : begin
+            let last = end > 0 ? Self.within(plan, sight.times[end - 1] + step) : begin
             return MediaSpan(
                 rows: index * settings.videoRows..<(index + 1) * settings.videoRows,
                 seconds: begin...max(begin, last),
@@ -154,7 +158,7 @@ final class WindowReader {
         let spans = heard.enumerated().map { index, begin in
             MediaSpan(
                 rows: index * settings.audioRows..<(index + 1) * settings.audioRows,
-                seconds: begin...max(begin, min(begin + settings.seconds, plan.file.description.seconds ?? .infinity)),
+                seconds: begin...max(begin, Self.within(plan, begin + settings.seconds)),
                 frames: 0..<0
             )
         }

@@ -82,7 +82,7 @@ public struct SceneVocabulary: Sendable {
     }
 
     init(dims: JSON, name: String = "dims") throws {
-        func words(_ text: String) -> [Substring] { Self.words(text) }
+        func words(_ text: String) -> [Substring] { BookText.words(text) }
         func texts(_ value: JSON?) -> [String] { (value?.arrayValue ?? []).compactMap(\.stringValue) }
         func named(_ key: String, _ kind: Kind) -> [Phrase] {
             (dims[key]?.objectValue?.members ?? []).flatMap { member in
@@ -106,24 +106,24 @@ public struct SceneVocabulary: Sendable {
             .sorted { $0.words.count > $1.words.count }
     }
 
-    /// Lower-case words without marks.
-    private static func words(_ text: String) -> [Substring] {
-        text.lowercased().split { !($0.isLetter || $0.isNumber) }
-    }
-
     /// How all backgrounds are said.
     var backgroundNames: [String] { backgroundPhrases.values.sorted() }
 
     /// How a background is said, as "at night".
     func phrase(background: String) -> String? { backgroundPhrases[background] }
 
-    /// The world's words in a text, in their order.
+    /// The world's words in a text, in their order. Several of a thing are named as one is.
     func mentions(in text: String) -> [(kind: Kind, name: String)] {
-        let words = Self.words(text)
+        let words = BookText.words(text)
+        let singulars = words.map { Substring(BookText.singular($0)) }
         var mentions: [(kind: Kind, name: String)] = []
         var index = 0
         while index < words.count {
-            guard let phrase = phrases.first(where: { words[index...].starts(with: $0.words) }) else {
+            let found = phrases.first {
+                words[index...].starts(with: $0.words)
+                    || $0.kind == .thing && singulars[index...].starts(with: $0.words)
+            }
+            guard let phrase = found else {
                 index += 1
                 continue
             }

@@ -101,12 +101,9 @@ public struct Storyteller {
         guard let first = retelling.rounds.first else { return [] }
         let name = (first.clip as NSString).lastPathComponent
         var notes: [String] = []
-        if let seconds = try? MediaFile(path: first.clip).description.seconds, seconds > studio.trainedSeconds + 0.25 {
-            notes.append(
-                "\(name) has \(FixedPoint.duration(seconds)), and the model was trained on clips of "
-                    + "\(FixedPoint.duration(studio.trainedSeconds)): what it says may be of one part alone, and the shares are "
-                    + "of what it said, not of the clip"
-            )
+        let receipt = try? studio.runtime.mediaReceipt([MediaInput(.video, path: first.clip)])
+        if let note = receipt?.entries.first?.longClipNote {
+            notes.append(note + "; the shares are of what it said, not of the clip")
         }
         if let difference = difference(first.clip) {
             notes.append("\(name) has \(difference): the model says the nearest that it knows")

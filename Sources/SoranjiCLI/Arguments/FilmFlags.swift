@@ -93,6 +93,8 @@ extension FilmRequest.Sampler: ExpressibleByArgument {}
 
 /// What a film begins with instead of noise.
 struct OriginFlags: ParsableArguments {
+    private static let usualStrength = 0.6
+
     @Option(help: ArgumentHelp("Begin with this picture.", valueName: "file"), completion: .file())
     var image: String?
 
@@ -115,7 +117,7 @@ struct OriginFlags: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "With --edit: 0 leaves the clip as it is, 1 keeps nothing. (default: 0.6)",
+            "With --edit: 0 leaves the clip as it is, 1 keeps nothing. (default: \(usualStrength))",
             valueName: "share"
         )
     )
@@ -137,7 +139,7 @@ struct OriginFlags: ParsableArguments {
             if let image { return .image(image) }
             if let extend { return before ? .extendBefore(extend) : .extend(extend) }
             if join.count == 2 { return .join(join[0], join[1]) }
-            if let edit { return .edit(edit, strength: strength ?? 0.6) }
+            if let edit { return .edit(edit, strength: strength ?? Self.usualStrength) }
             return .noise
         }
     }

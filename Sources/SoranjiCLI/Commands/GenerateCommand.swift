@@ -122,7 +122,7 @@ struct GenerateCommand: ParsableCommand {
                 }
             }
         }
-        warn(try studio.check(request))
+        warn(try studio.check(request) + studio.promptWarnings(request))
         if let contactSheet { try FilmWriter.checkWritable(contactSheet) }
         let sheet = contactSheet.map { _ in ContactSheet() }
         var receipts: [FilmReport] = []
@@ -178,7 +178,8 @@ struct GenerateCommand: ParsableCommand {
                 request,
                 onProgress: { step in
                     if Interrupt.isRequested {
-                        throw Failure.interrupted(variant > 0 ? "\(variant) films were written" : "nothing was written")
+                        let written = variant > 0 ? "\(variant) of \(variants)" : "nothing"
+                        throw Failure.interrupted("\(written) was written")
                     }
                     guard screen == nil else { return }
                     let shot = step.shots > 1 ? "filming shot \(step.shot) of \(step.shots)" : "filming"

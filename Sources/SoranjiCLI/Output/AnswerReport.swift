@@ -102,13 +102,8 @@ struct AnswerNotes {
 
     /// Where an answer about media may be a guess.
     func doubt(below least: Double) -> [String] {
-        var lines: [String] = []
-        for entry in answer.media.entries {
-            guard let windows = entry.windows, windows > 1, let seconds = entry.windowSeconds else { continue }
-            lines.append(
-                "The model was trained on clips of \(FixedPoint.duration(seconds)): of the \(windows) such parts of "
-                    + "\(entry.source) it may tell one alone, or mix them up."
-            )
+        var lines = answer.media.entries.compactMap(\.longClipNote).map {
+            $0.prefix(1).uppercased() + $0.dropFirst() + "."
         }
         if let certainty = answer.statistics.certainty, certainty < least {
             let why = lines.isEmpty ? ": the file may not be of its world" : ""

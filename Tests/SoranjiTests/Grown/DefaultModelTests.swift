@@ -87,8 +87,7 @@ struct DefaultModelTests {
         let trunk = try #require(Self.model)
         let bundle = folder.path + "/" + (try DefaultModel.bundleName(trunk: trunk, parts: parts))
         try DefaultModel.assemble(trunk: trunk, parts: parts, into: bundle)
-        // Another run that comes too late finds it.
-        try DefaultModel.assemble(trunk: trunk, parts: parts, into: bundle)
+        #expect(throws: ModelFileError.self) { try DefaultModel.assemble(trunk: trunk, parts: parts, into: bundle) }
         #expect(FileManager.default.fileExists(atPath: bundle + "/model.json"))
         #expect(FileManager.default.fileExists(atPath: bundle + "/decoder/codec.safetensors"))
 
