@@ -36,10 +36,23 @@ package struct GrownParts: Sendable {
         Paths.isRegularFile(Paths.trimmed(root) + "/\(folderName)/model.json")
     }
 
+    static let manifestName = "model.json"
+    private static let flowName = "decoder/flow.safetensors"
+
     /// Reads what there should be; nothing but `model.json` is looked at.
     package init(root: String) throws(ModelFileError) {
-        self.root = Paths.trimmed(root)
-        let path = self.root + "/\(Self.folderName)/model.json"
+        let root = Paths.trimmed(root)
+        try self.init(root: root, manifestPath: root + "/\(Self.folderName)/\(Self.manifestName)")
+    }
+
+    /// The parts that a bundle was made of, by their names and hashes; the files are elsewhere.
+    package init(bundle: String) throws(ModelFileError) {
+        let folder = Paths.trimmed(bundle)
+        try self.init(root: folder, manifestPath: folder + "/" + Self.manifestName)
+    }
+
+    private init(root: String, manifestPath path: String) throws(ModelFileError) {
+        self.root = root
         func malformed(_ reason: String) -> ModelFileError {
             ModelFileError(.malformed, path, reason, hint: "Export the parts again (Training/README.md).")
         }
@@ -94,6 +107,20 @@ package struct GrownParts: Sendable {
             }
         }
         return hash
+    }
+
+    /// Dimensions and files that have a say in what is read: all but the flow decoder, which only films.
+    package var reading: (dims: JSON, files: [File]) {
+        let members = dims.objectValue?.members ?? []
+        return (
+            .object(JSON.Object(members.filter { $0.key != "flow" }.map { ($0.key, $0.value) })),
+            files.filter { $0.path != Self.flowName }
+        )
+    }
+
+    /// Whether a file that a bundle was made of is known by ``reading``, or has no say there.
+    package static func coversReading(_ name: String) -> Bool {
+        name == manifestName || name == Paths.name(flowName)
     }
 
     /// Reads every file and compares it with its hash. Cost: about 2 GB a second.

@@ -9,7 +9,8 @@ extension SessionError: HintedError {}
 extension Runtime {
     /// What stored pages must have been made with to mean anything to this runtime.
     ///
-    /// Weights are known by the checksums of the files that they were imported from, so that nothing large is read.
+    /// Weights are known by the checksums of the files that they were imported from, so that nothing large is read. Those of
+    /// what only films have no say: a better decoder of films makes no stored text worthless.
     func sessionFingerprint() throws -> SessionFingerprint {
         let manifest = bundle.manifest
         var weights = Digest()
@@ -18,7 +19,14 @@ extension Runtime {
         for type in manifest.weights.keys.sorted(by: { $0.rawValue < $1.rawValue }) {
             weights.add("\(type.rawValue) \(manifest.weights[type]?.bytes ?? 0)")
         }
-        for file in manifest.provenance.files.sorted(by: { ($0.sha256, $0.name) < ($1.sha256, $1.name) }) {
+        var files = manifest.provenance.files
+        if manifest.architecture == GrownModel.architecture {
+            let reading = try GrownParts(bundle: bundle.path).reading
+            weights.add(reading.dims.canonicalText)
+            for file in reading.files { weights.add("\(file.path) \(file.bytes) \(file.sha256)") }
+            files.removeAll { GrownParts.coversReading($0.name) }
+        }
+        for file in files.sorted(by: { ($0.sha256, $0.name) < ($1.sha256, $1.name) }) {
             weights.add("\(file.bytes) \(file.sha256)")
         }
         var vocabulary = Digest()

@@ -13,8 +13,8 @@ public enum SessionUseError: HintedError, Equatable {
         switch self {
         case .noFolder: "there is no folder for sessions, since neither HOME nor SORANJI_SESSIONS is set"
         case .otherModel(let session, let model, let differences):
-            "the session '\(session)' was made with another model (\(model)): its \(differences.joined(separator: ", ")) "
-                + (differences.count == 1 ? "differs" : "differ")
+            "the session '\(session)' was made with another model (\(model)): not the same "
+                + differences.joined(separator: ", ")
         case .otherCache(let session, let stored, let asked):
             "the session '\(session)' keeps keys and values as \(stored), not \(asked)"
         case .otherSystemPrompt(let session): "the session '\(session)' began with another system prompt"

@@ -3,6 +3,7 @@ import JSONText
 import MediaFixtures
 import ModelFiles
 import Models
+import Sessions
 import Testing
 import Tokenizers
 
@@ -129,6 +130,40 @@ struct DefaultModelTests {
         try others(runtime)
         try scores(runtime)
         try refusals(runtime)
+        try storedTextOutlivesOtherFilms(runtime)
+    }
+
+    /// Sessions are of this model whatever it films with, and of no other.
+    private func storedTextOutlivesOtherFilms(_ runtime: Runtime) throws {
+        let path = runtime.bundle.path + "/model.json"
+        let before = try runtime.sessionFingerprint()
+        let manifest = try JSON.parse([UInt8](Data(contentsOf: URL(fileURLWithPath: path))))
+        func differences(_ change: (inout JSON.Object) -> Void) throws -> [String] {
+            var object = try #require(manifest.objectValue)
+            change(&object)
+            try Data(JSON.object(object).text().utf8).write(to: URL(fileURLWithPath: path))
+            return try runtime.sessionFingerprint().differences(from: before)
+        }
+        func add(_ name: String, to object: inout JSON.Object, hash: Character) {
+            var files = object["files"]?.objectValue ?? JSON.Object()
+            files[name] = ["bytes": 8, "sha256": .string(String(repeating: hash, count: 64))]
+            object["files"] = .object(files)
+        }
+        #expect(try differences { _ in } == [])
+        #expect(try differences { add("decoder/flow.safetensors", to: &$0, hash: "1") } == [])
+        #expect(try differences { add("decoder/flow.safetensors", to: &$0, hash: "2") } == [])
+        #expect(try differences { add("routers.safetensors", to: &$0, hash: "1") } == ["weights"])
+        #expect(try differences { add("decoder/codec.safetensors", to: &$0, hash: "1") } == ["weights"])
+        func settingDims(_ part: String) throws -> [String] {
+            try differences { object in
+                var dims = object["dims"]?.objectValue ?? JSON.Object()
+                dims[part] = ["width": 1]
+                object["dims"] = .object(dims)
+            }
+        }
+        #expect(try settingDims("flow") == [])
+        #expect(try settingDims("understanding") == ["weights"])
+        #expect(try differences { _ in } == [])
     }
 
     /// Pictures, recordings, clips without their sound, and clips by another rate.
