@@ -133,6 +133,11 @@ class Config:
     understanding: Understanding = field(default_factory=Understanding)
     flow: Flow = field(default_factory=Flow)
 
+    @property
+    def token_px(self) -> int:
+        """Side of a token of the flow decoder."""
+        return self.codec.patch_px * self.flow.token_latents
+
 
 PARTS = {"world": World, "codec": Codec, "mel": Mel, "understanding": Understanding, "flow": Flow}
 

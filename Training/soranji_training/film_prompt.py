@@ -28,10 +28,10 @@ def main():
     rows = Trunk(layers=max(c.flow.trunk_layers) + 1).prompt_rows([args.prompt], c.flow.trunk_layers)[0][None]
     codec = stages.load_weights(Codec(c.codec), st.folder / "codec.safetensors")
     model = stages.load_weights(FlowDecoder(c.flow, c.codec.channels, c.mel.bands * columns, rows.shape[2]), st.folder / "flow.safetensors")
-    side = c.world.frame_px // c.codec.patch_px // c.flow.token_latents
+    side = c.world.frame_px // c.token_px
     z, sound = film(model, rows, torch.tensor([rows.shape[1]]), c.world.frames // c.flow.chunk_frames, (side, side), c.codec.channels, args.steps_film, args.guidance, seed=args.seed)
     wave = MelPicture(c.mel, c.world.sample_rate).waveform(sound[0].reshape(-1, c.mel.bands).cpu().numpy())
-    write_mp4(args.out, codec.decode_clip(z[0]), wave, c.world.fps, c.world.sample_rate)
+    write_mp4(args.out, codec.decode_clip(z[0], token_px=c.token_px), wave, c.world.fps, c.world.sample_rate)
     print(args.out)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from . import config as configuration
+from . import borders, config as configuration
 from .codec import Codec
 from .flow import INSIDE, START, STILL, FlowDecoder, film, prompt_masks, tokens_of
 from .grown import Grown
@@ -81,6 +81,11 @@ def main():
     frames = torch.rand(2, 32, 24, 3, generator=g) * 2 - 1  # taller than wide
     z = codec.encode(frames)
     write(out, "codec", codec, dict(frames=frames), dict(latents=z, frames=codec.decode(z)))
+
+    smooth = torch.nn.functional.interpolate(torch.rand(2, 3, 6, 4, generator=torch.Generator().manual_seed(7)), (48, 32), mode="bilinear").movedim(1, -1) * 1.6 - 0.8
+    tints = torch.rand(2, 3, 2, 3, generator=torch.Generator().manual_seed(8)).repeat_interleave(16, 1).repeat_interleave(16, 2)
+    tinted = smooth + 0.15 * (tints - 0.5)
+    write(out, "borders", None, dict(frames=tinted), dict(frames=borders.soften(tinted, 16)), dict(token_px=16))
 
     mel = MelPicture(MEL, c.world.sample_rate)
     t = torch.arange(4000) / 4000

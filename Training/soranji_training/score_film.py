@@ -26,10 +26,10 @@ def load_flow(st: stages.Stage, pool: prompts.Pool) -> FlowDecoder:
 
 def film_clips(st, model, codec, pool, chosen, steps, guidance, seed, shift=3.0) -> list[np.ndarray]:
     c = st.config
-    side = c.world.frame_px // c.codec.patch_px // c.flow.token_latents
+    side = c.world.frame_px // c.token_px
     rows, lengths = pool.batch(chosen)
     z, _ = film(model, rows, lengths, c.world.frames // c.flow.chunk_frames, (side, side), c.codec.channels, steps, guidance, shift, seed)
-    return [codec.decode_clip(x) for x in z]
+    return [codec.decode_clip(x, token_px=c.token_px) for x in z]
 
 
 def main():

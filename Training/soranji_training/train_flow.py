@@ -76,7 +76,7 @@ class Batches:
     def __init__(self, st: stages.Stage, pool: prompts.Pool, codec: Codec, painter: world.Painter, weighed: bool = False):
         self.st, self.pool, self.codec, self.painter = st, pool, codec, painter
         self.c, self.w = st.config.flow, st.config.world
-        self.side = self.w.frame_px // st.config.codec.patch_px // self.c.token_latents
+        self.side = self.w.frame_px // st.config.token_px
         self.odds = odds(pool.scenes, self.c) if weighed else None
 
     def layout(self, sort: str, r) -> tuple[list[int], int, list[tuple[int, int]], int]:
@@ -215,7 +215,7 @@ def main():
         rows, lengths = held.batch(chosen)
         side = batches.side * c.token_latents
         z, _ = film(model, rows, lengths, config.world.frames // c.chunk_frames, (batches.side,) * 2, config.codec.channels, steps=8)
-        clips = [codec.decode_clip(x) for x in z]
+        clips = [codec.decode_clip(x, token_px=config.token_px) for x in z]
         sheet(clips, st.folder / "sheets" / f"flow-{st.step:06d}.png", side_by_side=2)
         (st.folder / "sheets" / "flow.txt").write_text("\n".join(held.captions[i] for i in chosen))
         model.load_state_dict(keep)

@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from soranji_training import codec, config, export, flow, goldens, grown, language, measures, senses, sound, stage, take_over, train_flow, world
+from soranji_training import borders, codec, config, export, flow, goldens, grown, language, measures, senses, sound, stage, take_over, train_flow, world
 from soranji_training.layers import Experts
 from soranji_training.optimiser import Both
 
@@ -136,6 +136,18 @@ class MeasureTests(unittest.TestCase):
         across, elsewhere = measures.seams(clip)
         self.assertAlmostEqual(across, 1 + 3 / 6, places=5)  # one of three borders along one of two axes
         self.assertEqual(elsewhere, 1.0)
+
+    def test_borders_of_tokens_are_softened_and_edges_stay(self):
+        ramp = torch.linspace(-0.9, 0.9, 64)[None, None, :, None].expand(2, 64, 64, 3)
+        torch.testing.assert_close(borders.soften(ramp, 16), ramp)
+        tint = torch.zeros(2, 64, 64, 3)
+        tint[:, :, 16:32, 1] += 0.05  # 6 of 255
+        soft = borders.soften(tint, 16)
+        self.assertLess(soft.diff(dim=2).abs().max().item(), 0.05 / 4 * 1.01)
+        self.assertTrue(((soft != tint).sum((0, 1, 3)) > 0).nonzero().flatten().tolist() == [*range(12, 20), *range(28, 36)])
+        edge = torch.zeros(2, 64, 64, 3)
+        edge[:, 16:] += 0.5
+        torch.testing.assert_close(borders.soften(edge, 16), edge)
 
     def test_motions_are_counted_by_what_was_asked_and_seen(self):
         scene = lambda things, motions: SimpleNamespace(things=things, motions=motions, background="sea")
