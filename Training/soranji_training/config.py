@@ -116,6 +116,7 @@ class Flow:
     share_prefix: float = 0.55
     share_suffix: float = 0.1
     share_both: float = 0.1
+    beyond: float = 0.4  # share of the batches with earlier chunks that go on after the clip's end (since minute 654), up to a whole clip
     two_share: float = 0.5  # share of clips with two things in the batches: they are harder than one, and fewer in the pool
     # How often scenes with each motion are in the batches, in the order of `things.MOTIONS` (right, left, rise, fall, bounce, spin, grow,
     # shrink). Drawn evenly, things at each of their turns are a hundred times rarer than upright ones: after 330 minutes the other seven

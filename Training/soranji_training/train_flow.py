@@ -45,7 +45,7 @@ def facts(config, scenes, times, side: int) -> np.ndarray:
     cy, cx = (a.reshape(-1) for a in np.meshgrid(centres, centres, indexing="ij"))
     out = np.zeros((len(scenes), len(times), side * side, len(names) + 6), np.float32)
     for b, scene in enumerate(scenes):
-        tracks = world.tracks(config, scene)
+        tracks = world.tracks(config, scene, max(times) + 1)
         x, y, size, turn = (np.stack([getattr(p, k)[times] for p in tracks], -1)[:, None] for k in ("x", "y", "size", "turn"))  # (times, 1, sprites)
         dx, dy = x - cx[:, None], y - cy[:, None]
         far = np.maximum(np.abs(dx), np.abs(dy)) - size / 2
@@ -100,10 +100,16 @@ class Batches:
         k = int(r.integers(1, n - 1))
         return [k + 1, k - 1, k], f, [(1, 0), (2, 0), (2, 1)], 1
 
-    def draw(self, r: np.random.Generator, sort: str | None = None, count: int | None = None):
+    def draw(self, r: np.random.Generator, sort: str | None = None, count: int | None = None, beyond: bool | None = None):
+        """A batch. `beyond`: of chunks that reach past the clip's end; None: as the settings have it, and never for checks."""
         c, shares = self.c, np.array([getattr(self.c, f"share_{s}") for s in SORTS])
         sort = sort or SORTS[r.choice(len(SORTS), p=shares / shares.sum())]
         chunks, f, sees, noisy = self.layout(sort, r)
+        if beyond is None:
+            beyond = self.odds is not None and sort == "prefix" and r.random() < c.beyond
+        if beyond:
+            later = int(r.integers(1, self.w.frames // f + 1))
+            chunks = [k + later for k in chunks]
         tokens = f * self.side**2 + f
         count = count or max(8, c.batch_tokens // (tokens * len(chunks)))
         chosen = r.choice(len(self.pool), size=count, p=self.odds) if self.odds is not None else r.integers(len(self.pool), size=count)
@@ -124,7 +130,7 @@ class Batches:
         cover = tensor(np.concatenate(covers)).view(count, len(different), f, self.side, -1, self.side, self.w.frame_px // self.side)
         cover = cover.mean((4, 6)).reshape(count, len(different), -1)[:, places[-noisy:]]
         mel = sound_tokens(tensor(self.pool.mel[chosen].astype(np.float32)), self.w.frames)
-        sound = mel[:, times].view(count, len(different), f, -1)[:, places]
+        sound = mel[:, [t % self.w.frames for t in times]].view(count, len(different), f, -1)[:, places]
         known = tensor(facts(self.w, scenes, times, self.side)).view(count, len(different), f * self.side**2, -1)[:, places[-noisy:]]
         rows, lengths = self.pool.batch(chosen)
         lot = r.random()
@@ -198,13 +204,13 @@ def main():
         model.load_state_dict(ema.values)
         losses = {}
         with torch.no_grad():
-            for sort in ("first", "prefix"):
+            for name, sort in (("first", "first"), ("prefix", "prefix"), ("beyond", "prefix")):
                 r = np.random.default_rng(5)
                 torch.manual_seed(5)
-                b = checks.draw(r, sort, 48)
+                b = checks.draw(r, sort, 48, name == "beyond")
                 lv, lp, ls, la = loss_of(model, b, c, batches.side, pixel, t=(torch.arange(48) + 0.5) / 48, drop=False)
                 spins = torch.tensor(["spin" in s.motions for s in b["scenes"]])
-                losses |= {f"held_{sort}_spin": round(lv[spins].mean().item(), 4), f"held_{sort}": round(lv.mean().item(), 4), f"held_{sort}_pixel": round(lp.mean().item(), 4), f"held_{sort}_sound": round(ls.mean().item(), 4), f"held_{sort}_naming": round(la.mean().item(), 4)}
+                losses |= {f"held_{name}_spin": round(lv[spins].mean().item(), 4), f"held_{name}": round(lv.mean().item(), 4), f"held_{name}_pixel": round(lp.mean().item(), 4), f"held_{name}_sound": round(ls.mean().item(), 4), f"held_{name}_naming": round(la.mean().item(), 4)}
         model.load_state_dict(keep)
         st.log(**losses)
 

@@ -82,7 +82,8 @@ def bounce_height(t: np.ndarray) -> np.ndarray:
     return np.abs(np.sin(2 * np.pi * t))
 
 
-def tracks(config: World, scene: Scene) -> list[Track]:
+def tracks(config: World, scene: Scene, frames: int = 0) -> list[Track]:
+    """Tracks of a clip or, with more `frames`, of what comes after it, too: what spins or bounces goes on, all else stays where it came to."""
     r = np.random.default_rng([scene.draw, 1])
     n, px, g = config.frames, config.frame_px, config.grid_px
     t = np.arange(n) / (n - 1)
@@ -117,7 +118,9 @@ def tracks(config: World, scene: Scene) -> list[Track]:
             a = (np.arange(n) * SPIN_STEPS // n) % SPIN_STEPS
         elif motion in ("grow", "shrink"):
             s = size * (0.55 + 0.6 * (t if motion == "grow" else 1 - t))
-        out.append(Track(np.round(x).astype(int), np.round(y).astype(int), (np.round(s / 2) * 2).astype(int), a))
+        k = np.arange(max(frames, n))
+        k = k % n if motion in ("spin", "bounce") else np.minimum(k, n - 1)
+        out.append(Track(np.round(x).astype(int)[k], np.round(y).astype(int)[k], (np.round(s / 2) * 2).astype(int)[k], a[k]))
     return out
 
 
@@ -165,9 +168,10 @@ class Painter:
         return np.broadcast_to(np.array(b.top) * (1 - g) + np.array(b.bottom) * g + shift, (px, px, 3)).astype(np.float32)
 
     def paint(self, scene: Scene, times=None) -> tuple[np.ndarray, np.ndarray]:
-        """Frames (n, px, px, 3) uint8 and the sprites' cover (n, px, px) float32 in 0...1; `times` picks frames."""
-        back, paths, px = self.backdrop(scene.background, scene.draw), tracks(self.config, scene), self.config.frame_px
+        """Frames (n, px, px, 3) uint8 and the sprites' cover (n, px, px) float32 in 0...1; `times` picks frames,
+        which may be after the clip's end."""
         times = range(self.config.frames) if times is None else times
+        back, paths, px = self.backdrop(scene.background, scene.draw), tracks(self.config, scene, max(times) + 1), self.config.frame_px
         out, cover = np.empty((len(times), px, px, 3), np.uint8), np.zeros((len(times), px, px), np.float32)
         for k, t in enumerate(times):
             frame = back.copy()

@@ -32,6 +32,17 @@ class WorldTests(unittest.TestCase):
         x, y = (world.Painter(self.c).paint(a, [0, 9])[0] for _ in range(2))
         self.assertTrue((x == y).all())
 
+    def test_clips_go_on_after_their_end(self):
+        for motion, still in (("right", True), ("grow", True), ("spin", False), ("bounce", False)):
+            s = dataclasses.replace(world.scene(self.c, 5, 3), things=("cat",), motions=(motion,), axis="")
+            (short,), (long,) = world.tracks(self.c, s), world.tracks(self.c, s, 40)
+            for name in ("x", "y", "size", "turn"):
+                a, b = getattr(short, name), getattr(long, name)
+                np.testing.assert_array_equal(b[:16], a)
+                np.testing.assert_array_equal(b[16:], np.full(24, a[-1]) if still else np.tile(a, 3)[16:40])
+            frames, _ = world.Painter(self.c).paint(s, [15, 20])
+            self.assertEqual((frames[0] == frames[1]).all(), still)
+
     def test_held_out_triples_never_occur_in_training(self):
         for split, wanted in (("train", False), ("seen", False), ("test", True)):
             for i in range(300):
