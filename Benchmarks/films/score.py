@@ -76,8 +76,8 @@ class Film:
         return path
 
     def shares(self, clips, scenes) -> dict:
-        told = measures.score(self.judge, clips, scenes)
-        counted = measures.score(self.judge, clips, scenes, counted=True)
+        told = measures.score(self.judge, clips, scenes, self.config.token_px)
+        counted = measures.score(self.judge, clips, scenes, self.config.token_px, counted=True)
         keys = ("thing", "motion", "background", "thing_1", "motion_1", "thing_2", "motion_2", "seams", "motions")
         return {k: told[k] for k in keys if k in told} | dict(count=counted["count"])
 
@@ -95,7 +95,7 @@ class Film:
         return dict(prompts=len(scenes), seconds_filming=round(filmed, 1)) | self.shares(clips, scenes)
 
     def right(self, clip: np.ndarray, scene) -> dict[str, bool]:
-        row = measures.score(self.judge, [clip], [scene])
+        row = measures.score(self.judge, [clip], [scene], self.config.token_px)
         return {k: row[k] == 1 for k in ("thing", "motion", "background")}
 
     def storyboard(self, name: str, number: int, seed: int, shots: int):

@@ -5,7 +5,7 @@ import Tensor
 /// Each token is denoised to a tint of its own that is a little off, which shows as a grid of steps. As in the filters of
 /// video codecs (ITU-T H.264, 8.7), a small step between two calm sides is spread over the pixels beside it; a large one
 /// is an edge of the picture and stays. `Training/soranji_training/borders.py` does the same.
-package struct TokenBorders: Sendable {
+package struct TokenBorders {
     /// Pixels to each side that take part of a step.
     private static let reachPixels = 4
     /// Differences up to the first are removed, those above the second left; linear between. Frames are in -1 ... 1.
@@ -17,9 +17,11 @@ package struct TokenBorders: Sendable {
     private let tokenPixels: Int
     /// What a pixel takes of a step, nearest first.
     private let weights: [Float]
+    private let pool: ThreadPool
 
     /// - Parameter tokenPixels: side of a token; with fewer than 4 nothing is done.
-    package init(height: Int, width: Int, tokenPixels: Int) {
+    package init(height: Int, width: Int, tokenPixels: Int, pool: ThreadPool) {
+        self.pool = pool
         self.height = height
         self.width = width
         self.tokenPixels = tokenPixels
@@ -30,7 +32,7 @@ package struct TokenBorders: Sendable {
     /// Changes frames in place; each by itself, columns of tokens first, then rows.
     ///
     /// - Parameter frames: `[count][height][width][3]`.
-    package func soften(_ frames: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool) {
+    package func soften(_ frames: UnsafeMutablePointer<Float>, count: Int) {
         guard !weights.isEmpty else { return }
         pool.forRows(count, perTask: 1) { range in
             for frame in range {
@@ -57,7 +59,8 @@ package struct TokenBorders: Sendable {
         let slopeBefore = pixel(-1) - pixel(-2)
         let slopeAfter = pixel(1) - pixel(0)
         let largest = max(Self.size(step), Self.size(slopeBefore), Self.size(slopeAfter))
-        guard largest < Self.edge else { return }
+        // A maximum may lose a number that is none, a sum does not.
+        guard largest < Self.edge, (step + slopeBefore + slopeAfter).sum().isFinite else { return }
         let share = min(1, (Self.edge - largest) / (Self.edge - Self.whole))
         let excess = (step - (slopeBefore + slopeAfter) / 2) * share
         for (distance, weight) in weights.enumerated() {

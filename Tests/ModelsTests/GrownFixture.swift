@@ -5,7 +5,7 @@ import ModelFiles
 import Models
 import Testing
 
-/// PyTorch's tiny default model (`Training/goldens`) as files: a trunk's folder and the parts that were grown on it.
+/// PyTorch's tiny default model (`soranji_training.goldens`) as files: a trunk's folder and the parts that were grown on it.
 final class GrownFixture {
     let folder: String
     let grown: GoldenTensors
@@ -153,7 +153,7 @@ final class GrownFixture {
     }
 }
 
-/// A file of `Training/goldens`.
+/// A file of `soranji_training.goldens`.
 struct GoldenTensors {
     private let file: SafetensorsFile
 

@@ -22,7 +22,7 @@ def soften(frames: torch.Tensor, token_px: int) -> torch.Tensor:
             slope_before, slope_after = before - v[border - 2], v[border + 1] - after
             largest = torch.stack([after - before, slope_before, slope_after]).abs().amax((0, -1))[..., None]
             share = ((EDGE - largest) / (EDGE - WHOLE)).clamp(0, 1)
-            step = (after - before - (slope_before + slope_after) / 2) * share
+            step = torch.where(largest < EDGE, (after - before - (slope_before + slope_after) / 2) * share, 0)
             for i in range(reach):
                 weight = (reach - i - 0.5) / (2 * reach)
                 v[border - 1 - i] += weight * step

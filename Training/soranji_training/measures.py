@@ -223,7 +223,7 @@ class Judge:
         return "still"
 
 
-def seams(clip: np.ndarray, border_px: int = 16) -> tuple[float, float]:
+def seams(clip: np.ndarray, token_px: int) -> tuple[float, float]:
     """How far neighbouring pixels of a clip (T, H, W, 3) differ across the borders of the decoder's tokens, and elsewhere; differences above
     8 of 255 count as 8: edges of things, which may be anywhere. Elsewhere is at even pixels, where 4:2:0 puts its steps of colour as well."""
     values = clip.astype(np.float32)
@@ -231,18 +231,18 @@ def seams(clip: np.ndarray, border_px: int = 16) -> tuple[float, float]:
     for axis in (1, 2):
         steps = np.minimum(np.abs(np.diff(values, axis=axis)), 8)
         begins = np.arange(steps.shape[axis]) + 1
-        across.append(np.compress(begins % border_px == 0, steps, axis).mean())
-        elsewhere.append(np.compress((begins % 2 == 0) & (begins % border_px != 0), steps, axis).mean())
+        across.append(np.compress(begins % token_px == 0, steps, axis).mean())
+        elsewhere.append(np.compress((begins % 2 == 0) & (begins % token_px != 0), steps, axis).mean())
     return float(np.mean(across)), float(np.mean(elsewhere))
 
 
-def score(judge: Judge, clips, scenes: list[Scene], counted: bool = False) -> dict:
+def score(judge: Judge, clips, scenes: list[Scene], token_px: int, counted: bool = False) -> dict:
     """Shares judged right of (clip, scene) pairs; `motions`: for each motion, how many things moved so, of how many that should, and
-    what was seen instead; `seams`: how much more neighbouring pixels differ across the borders of tokens than elsewhere, 1 for no seams.
+    what was seen instead; `seams`: how much more neighbouring pixels differ across the borders of tokens (`token_px`) than elsewhere, 1 for no seams.
     `counted`: the number of things is not told to the judge."""
     rows, motions, steps = [], {}, []
     for clip, s in zip(clips, scenes):
-        steps.append(seams(clip))
+        steps.append(seams(clip, token_px))
         v = judge.judge(clip, None if counted else len(s.things))
         same = v.things == s.things if len(s.things) == 1 else set(v.things) == set(s.things)
         in_place = v.things == s.things

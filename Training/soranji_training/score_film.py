@@ -71,7 +71,7 @@ def main():
             st.pause()
             yield clip
 
-    row |= measures.score(judge, one_by_one(), scenes, counted=args.count)
+    row |= measures.score(judge, one_by_one(), scenes, st.config.token_px, counted=args.count)
     with open(st.folder / "scores.jsonl", "a") as f:
         f.write(json.dumps(row) + "\n")
     print(json.dumps(row))

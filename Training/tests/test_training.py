@@ -142,9 +142,9 @@ class MeasureTests(unittest.TestCase):
     def test_seams_are_steps_at_the_borders_of_tokens(self):
         clip = np.zeros((2, 64, 64, 3), np.uint8)
         clip[:] = np.arange(64, dtype=np.uint8)[None, None, :, None] + np.arange(64, dtype=np.uint8)[None, :, None, None]
-        self.assertEqual(measures.seams(clip), (1.0, 1.0))
+        self.assertEqual(measures.seams(clip, 16), (1.0, 1.0))
         clip[:, :, 16:] += 3
-        across, elsewhere = measures.seams(clip)
+        across, elsewhere = measures.seams(clip, 16)
         self.assertAlmostEqual(across, 1 + 3 / 6, places=5)  # one of three borders along one of two axes
         self.assertEqual(elsewhere, 1.0)
 
@@ -159,6 +159,8 @@ class MeasureTests(unittest.TestCase):
         edge = torch.zeros(2, 64, 64, 3)
         edge[:, 16:] += 0.5
         torch.testing.assert_close(borders.soften(edge, 16), edge)
+        tint[:, 20, 15] = float("nan")
+        self.assertEqual(borders.soften(tint, 16).isnan().sum(), tint.isnan().sum())
 
     def test_motions_are_counted_by_what_was_asked_and_seen(self):
         scene = lambda things, motions: SimpleNamespace(things=things, motions=motions, background="sea")
@@ -171,7 +173,7 @@ class MeasureTests(unittest.TestCase):
         )
         verdicts = iter(v for _, v in cases)
         judge = SimpleNamespace(judge=lambda clip, count: next(verdicts))
-        row = measures.score(judge, [np.zeros((2, 32, 32, 3), np.uint8)] * len(cases), [s for s, _ in cases])
+        row = measures.score(judge, [np.zeros((2, 32, 32, 3), np.uint8)] * len(cases), [s for s, _ in cases], 16)
         self.assertEqual(row["motions"], {"fall": "0 of 2, 1 left, 1 nothing", "rise": "3 of 3", "spin": "1 of 2, 1 still"})
         self.assertEqual((row["thing"], row["motion"], row["count"]), (0.5, 0.25, 0.75))
 

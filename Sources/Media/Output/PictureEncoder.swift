@@ -24,8 +24,8 @@ final class PictureEncoder {
         case .mp4:
             names = ["libx264"]
             format = AV_PIX_FMT_YUV420P
-            // Films are made of tokens as large as macroblocks: without the strongest filter for their borders, which takes
-            // nothing from anything else, they show.
+            // Films are made of tokens as large as macroblocks, whose borders show without the strongest filter. It costs
+            // 0.03 dB of clips of emoji, and no bytes.
             options = [("crf", String(settings.quality ?? 18)), ("preset", "medium"), ("deblock", "3:3")]
         case .webm:
             names = ["libvpx-vp9"]

@@ -9,7 +9,6 @@ final class FilmCamera {
     let filmer: ChunkFilmer
     let codec: PatchCodecRunner
     private let borders: TokenBorders
-    private let pool: ThreadPool
     let settings: FilmSettings
     private let size: FilmRequest.Size
     /// Pages of chunks that were committed, oldest first.
@@ -23,7 +22,6 @@ final class FilmCamera {
     init(_ model: FilmModel, plan: FilmLimits.Plan, request: FilmRequest, promptRows: Int, pool: ThreadPool) throws {
         settings = model.settings
         size = plan.size
-        self.pool = pool
         let unit = settings.tokenPixels
         let runner = try FlowRunner(
             model.flow,
@@ -47,7 +45,7 @@ final class FilmCamera {
             maximumFrames: runner.frames,
             pool: pool
         )
-        borders = TokenBorders(height: plan.size.height, width: plan.size.width, tokenPixels: unit)
+        borders = TokenBorders(height: plan.size.height, width: plan.size.width, tokenPixels: unit, pool: pool)
         pixels = [Float](repeating: 0, count: runner.frames * codec.frameFloats)
     }
 
@@ -129,7 +127,7 @@ final class FilmCamera {
     func develop(_ tokens: ChunkTokens) -> [FilmFrame] {
         let latents = filmer.latents(tokens)
         codec.synthesize(latents, count: chunkFrames, into: &pixels)
-        borders.soften(&pixels, count: chunkFrames, pool: pool)
+        borders.soften(&pixels, count: chunkFrames)
         return (0..<chunkFrames).map { frame in
             let range = frame * codec.frameFloats..<(frame + 1) * codec.frameFloats
             return FilmFrame(width: size.width, height: size.height, pixels: pixels[range].map(Self.byte))

@@ -82,19 +82,18 @@ public struct SceneVocabulary: Sendable {
     }
 
     init(dims: JSON, name: String = "dims") throws {
-        func words(_ text: String) -> [Substring] { BookText.words(text) }
         func texts(_ value: JSON?) -> [String] { (value?.arrayValue ?? []).compactMap(\.stringValue) }
         func named(_ key: String, _ kind: Kind) -> [Phrase] {
             (dims[key]?.objectValue?.members ?? []).flatMap { member in
-                texts(member.value).map { Phrase(words: words($0), kind: kind, name: member.key) }
+                texts(member.value).map { Phrase(words: BookText.words($0), kind: kind, name: member.key) }
             }
         }
         self.things = texts(dims["things"])
-        let things = self.things.map { Phrase(words: words($0), kind: .thing, name: $0) }
+        let things = self.things.map { Phrase(words: BookText.words($0), kind: .thing, name: $0) }
         let motions = named("motion_phrases", .motion)
         let backgrounds =
             named("background_phrases", .background)
-            + texts(dims["backgrounds"]).map { Phrase(words: words($0), kind: .background, name: $0) }
+            + texts(dims["backgrounds"]).map { Phrase(words: BookText.words($0), kind: .background, name: $0) }
         guard !things.isEmpty, !motions.isEmpty, !backgrounds.isEmpty else { throw RetellingError.noVocabulary(name) }
         backgroundPhrases = Dictionary(
             (dims["background_phrases"]?.objectValue?.members ?? []).compactMap { member in

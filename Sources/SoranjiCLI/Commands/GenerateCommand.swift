@@ -178,8 +178,9 @@ struct GenerateCommand: ParsableCommand {
                 request,
                 onProgress: { step in
                     if Interrupt.isRequested {
-                        let written = variant > 0 ? "\(variant) of \(variants)" : "nothing"
-                        throw Failure.interrupted("\(written) was written")
+                        throw Failure.interrupted(
+                            variant > 0 ? "\(variant) of \(variants) films were written" : "nothing was written"
+                        )
                     }
                     guard screen == nil else { return }
                     let shot = step.shots > 1 ? "filming shot \(step.shot) of \(step.shots)" : "filming"
