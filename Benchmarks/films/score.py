@@ -78,7 +78,7 @@ class Film:
     def shares(self, clips, scenes) -> dict:
         told = measures.score(self.judge, clips, scenes, self.config.token_px)
         counted = measures.score(self.judge, clips, scenes, self.config.token_px, counted=True)
-        keys = ("thing", "motion", "background", "thing_1", "motion_1", "thing_2", "motion_2", "seams", "motions")
+        keys = ("thing", "motion", "background", "thing_1", "motion_1", "thing_2", "motion_2", "seams", "cuts", "motions")
         return {k: told[k] for k in keys if k in told} | dict(count=counted["count"])
 
     # Parts

@@ -143,13 +143,11 @@ package final class ChunkFilmer {
                 video: base,
                 sound: base + videoFloats,
                 seesPrompt: options.guidance == 1 ? [true] : [true, false]
-            ) { branch, video, videoStride, sound, soundStride in
+            ) { branch, video, sound, soundStride in
                 func gather(_ target: inout [Float]) {
                     target.withUnsafeMutableBufferPointer { target in
                         guard let target = target.baseAddress else { return }
-                        for row in 0..<runner.videoTokens {
-                            (target + row * token).update(from: video + row * videoStride, count: token)
-                        }
+                        target.update(from: video, count: videoFloats)
                         for row in 0..<runner.soundTokens {
                             (target + videoFloats + row * soundWidth)
                                 .update(from: sound + row * soundStride, count: soundWidth)

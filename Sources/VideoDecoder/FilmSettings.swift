@@ -46,6 +46,8 @@ package struct FilmSettings: Sendable, Equatable {
         package var chunkFrames: Int
         /// Latents along each side of a token.
         package var tokenSide: Int
+        /// How many latents of its neighbours a token is read from, and drawn into, on each side.
+        package var rimLatents: Int
         /// How many earlier chunks a chunk sees.
         package var historyChunks: Int
         /// How many chunks after a shot's first are told their number in the shot.
@@ -65,6 +67,11 @@ package struct FilmSettings: Sendable, Equatable {
     package var soundWidth: Int { columnsPerFrame * mel.bands }
     /// Numbers of a video token.
     package var tokenWidth: Int { flow.tokenSide * flow.tokenSide * codec.channels }
+    /// Numbers of a video token with its rim.
+    package var windowWidth: Int {
+        let side = flow.tokenSide + 2 * flow.rimLatents
+        return side * side * codec.channels
+    }
     /// Pixels along each side of a video token: sides of clips are multiples of it.
     package var tokenPixels: Int { codec.patchPixels * flow.tokenSide }
     package var framesPerChunk: Int { flow.chunkFrames }
@@ -106,6 +113,7 @@ package struct FilmSettings: Sendable, Equatable {
             trunkLayers: try reader.counts("flow", "trunk_layers", 0...4095),
             chunkFrames: try reader.count("flow", "chunk_frames", 1...256),
             tokenSide: try reader.count("flow", "token_latents", 1...16),
+            rimLatents: try reader.countIfPresent("flow", "rim_latents", 0...16) ?? 0,
             historyChunks: try reader.count("flow", "history_chunks", 1...64),
             toldChunks: try reader.countIfPresent("flow", "told_chunks", 0...64) ?? 0
         )

@@ -78,13 +78,13 @@ package final class FlowDecoder: Sendable {
         let reader = TensorReader(file, prefix: prefix)
         let flow = settings.flow
         let d = flow.width
-        let token = settings.tokenWidth
+        let window = settings.windowWidth
         let sound = settings.soundWidth
         guard let mean = file.entry(named: prefix + "prompt_mean"), mean.shape.count == 1, mean.shape[0] > 0 else {
             throw FilmError.badTensor(path: reader.path, name: "prompt_mean", "is missing or no vector")
         }
         promptWidth = mean.shape[0]
-        videoIn = try reader.linear("video_in", d, token)
+        videoIn = try reader.linear("video_in", d, window)
         soundIn = try reader.linear("sound_in", d, sound)
         place = try reader.linear("place", d, 16)
         promptIn = try reader.linear("prompt_in", d, promptWidth)
@@ -92,7 +92,7 @@ package final class FlowDecoder: Sendable {
         timeOut = try reader.linear("time_out", d, d)
         modulation = try reader.linear("modulation", 6 * d, d)
         last = try reader.linear("last", 2 * d, d)
-        videoOut = try reader.linear("video_out", token, d)
+        videoOut = try reader.linear("video_out", window, d)
         soundOut = try reader.linear("sound_out", sound, d)
         frame = try reader.floats("frame", [flow.chunkFrames, d])
         kind = try reader.floats("kind", [ChunkKind.plainCount + flow.toldChunks, d])

@@ -73,9 +73,8 @@ extension FlowRunner {
 
     /// Rows of the stream: tokens projected, with their place in the frame and their frame's number in the chunk added.
     func embed(_ source: UnsafePointer<Float>, _ soundSource: UnsafePointer<Float>, branches: Int) {
-        let token = video.columns
         let soundWidth = sound.columns
-        for row in 0..<videoTokens { video.row(row).update(from: source + row * token, count: token) }
+        windows.read(source, frames: frames, into: video)
         for row in 0..<soundTokens { sound.row(row).update(from: soundSource + row * soundWidth, count: soundWidth) }
         pool.multiply(decoder.videoIn.matrix, bias: decoder.videoIn.bias, video, into: stream, tokens: videoTokens)
         pool.multiply(

@@ -48,7 +48,11 @@ package final class FlowRunner {
     private var scratch: [FilmPages]
     private var spare: [FilmPages] = []
 
+    let windows: TokenWindows
+    /// Tokens with their rims, on their way in and out.
     let video: Activations
+    /// `[videoTokens][token]`
+    private let drawn: AlignedBuffer<Float>
     let sound: Activations
     let stream: Activations
     private let normed: Activations
@@ -104,7 +108,9 @@ package final class FlowRunner {
         prompt = FilmPages(layout: decoder.pageLayout)
         scratch = [FilmPages(layout: decoder.pageLayout), FilmPages(layout: decoder.pageLayout)]
         for pages in scratch { try pages.reserve(rows: tokens) }
-        video = try Activations(columns: decoder.settings.tokenWidth, maximumRows: videoTokens)
+        windows = TokenWindows(gridRows: gridRows, gridColumns: gridColumns, settings: decoder.settings)
+        video = try Activations(columns: windows.width, maximumRows: videoTokens)
+        drawn = try AlignedBuffer(count: videoTokens * decoder.settings.tokenWidth)
         sound = try Activations(columns: decoder.settings.soundWidth, maximumRows: soundTokens)
         stream = try Activations(columns: d, maximumRows: rows)
         normed = try Activations(columns: d, maximumRows: rows)
@@ -160,15 +166,14 @@ package final class FlowRunner {
     /// - Parameters:
     ///   - video: `[videoTokens][token]`, sound: `[soundTokens][sound]`, normalised.
     ///   - seesPrompt: one entry a branch, at most two: whether it sees the prompt. The branches share everything else.
-    ///   - output: called with the branch, its video tokens and its sound tokens, rows `stride` floats apart.
+    ///   - output: called with the branch, its video tokens and its sound tokens; these are `stride` floats apart.
     package func predict(
         _ chunk: Chunk,
         video source: UnsafePointer<Float>,
         sound soundSource: UnsafePointer<Float>,
         seesPrompt: [Bool],
         output: (
-            _ branch: Int, _ video: UnsafePointer<Float>, _ videoStride: Int, _ sound: UnsafePointer<Float>,
-            _ soundStride: Int
+            _ branch: Int, _ video: UnsafePointer<Float>, _ sound: UnsafePointer<Float>, _ soundStride: Int
         ) -> Void
     ) {
         let branches = forward(chunk, source, soundSource, seesPrompt: seesPrompt)
@@ -183,6 +188,7 @@ package final class FlowRunner {
                 into: video.pointer,
                 outputStride: video.stride
             )
+            windows.sum(video, frames: frames, into: drawn.pointer)
             pool.multiply(
                 decoder.soundOut.matrix,
                 bias: decoder.soundOut.bias,
@@ -192,7 +198,7 @@ package final class FlowRunner {
                 into: sound.pointer,
                 outputStride: sound.stride
             )
-            output(branch, video.pointer, video.stride, sound.pointer, sound.stride)
+            output(branch, drawn.pointer, sound.pointer, sound.stride)
         }
     }
 

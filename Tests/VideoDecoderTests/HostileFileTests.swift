@@ -81,7 +81,7 @@ struct HostileFileTests {
             for name in [
                 "frame_px", "fps", "sample_rate", "patch_px", "rim_px", "channels", "width", "depth", "heads", "window",
                 "hop", "bands", "low_hz", "high_hz", "floor", "experts", "expert_top", "expert_hidden",
-                "trunk_layers", "chunk_frames", "token_latents", "history_chunks",
+                "trunk_layers", "chunk_frames", "token_latents", "rim_latents", "history_chunks",
             ] {
                 // The first place that has the name, or the last.
                 let pattern = "\"\(name)\": "

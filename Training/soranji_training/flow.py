@@ -1,7 +1,8 @@
 """The flow decoder: a rectified-flow transformer that films a clip chunk by chunk.
 
 A chunk is `chunk_frames` frames: a video token for every 2x2 latents of a frame and one sound token a frame (its log-mel columns),
-denoised together. Every token attends, in one softmax, to the prompt (K before RoPE and V of chosen trunk layers, projected once a
+denoised together. A token is read with a rim of its neighbours' latents and drawn into it, where they overlap the sum counts: edges do
+not end where tokens do. Every token attends, in one softmax, to the prompt (K before RoPE and V of chosen trunk layers, projected once a
 prompt), to chunks committed before it, and to its own chunk. A committed chunk is clean (t = 0, or a told small noise level); its K and
 V do not depend on the noisy chunk, so they can be cached. Guidance drops the prompt by masking its rows for the noisy chunk's queries:
 both branches read the same pages. The network predicts the clean tokens; v = (x_t - prediction) / t."""
@@ -34,6 +35,23 @@ def tokens_of(latents: torch.Tensor, side: int) -> torch.Tensor:
 def latents_of(tokens: torch.Tensor, frames: int, rows: int, columns: int, side: int) -> torch.Tensor:
     B = tokens.shape[0]
     return tokens.reshape(B, frames, rows, columns, side, side, -1).permute(0, 1, 2, 4, 3, 5, 6).reshape(B, frames, rows * side, columns * side, -1)
+
+
+def windows_of(tokens: torch.Tensor, grid: tuple[int, int, int], side: int, rim: int) -> torch.Tensor:
+    """Tokens of (frames, rows, columns) with what lies around them: (B, F * rows * columns, side * side * C) -> (..., (side + 2 rim)^2 * C),
+    zeros beyond the frame."""
+    z = F.pad(latents_of(tokens, *grid, side), (0, 0, rim, rim, rim, rim))
+    z = z.unfold(2, side + 2 * rim, side).unfold(3, side + 2 * rim, side)  # (B, F, rows, columns, C, down, across)
+    return z.permute(0, 1, 2, 3, 5, 6, 4).reshape(*tokens.shape[:2], -1)
+
+
+def sum_of_windows(windows: torch.Tensor, grid: tuple[int, int, int], side: int, rim: int) -> torch.Tensor:
+    """The way back: each latent is the sum of what its own token and its neighbours' say of it."""
+    frames, rows, columns = grid
+    s = side + 2 * rim
+    x = windows.view(-1, rows * columns, s * s, windows.shape[-1] // (s * s)).permute(0, 3, 2, 1).flatten(1, 2)
+    z = F.fold(x, (rows * side, columns * side), s, padding=rim, stride=side)
+    return tokens_of(z.view(-1, frames, *z.shape[1:]).movedim(2, -1), side)
 
 
 class Block(nn.Module):
@@ -84,7 +102,7 @@ class FlowDecoder(nn.Module):
         read off the middle of the network in training (`train_flow.facts`), nothing that filming uses."""
         super().__init__()
         self.c = c
-        d, token = c.width, c.token_latents**2 * channels
+        d, token = c.width, (c.token_latents + 2 * c.rim_latents) ** 2 * channels
         self.video_in, self.sound_in = nn.Linear(token, d), nn.Linear(sound, d)
         self.place = nn.Linear(16, d)  # of the token in the frame
         self.frame = nn.Parameter(torch.randn(c.chunk_frames, d) * 0.4)  # of the chunk
@@ -137,7 +155,8 @@ class FlowDecoder(nn.Module):
         B, P, V, _ = video.shape
         frames = sound.shape[2]
         e = self.frame[:frames]
-        v = self.video_in(video) + self.place(self.place_features(rows, columns)).repeat(frames, 1) + e.repeat_interleave(rows * columns, 0)
+        windows = (frames, rows, columns), self.c.token_latents, self.c.rim_latents
+        v = self.video_in(windows_of(video.flatten(0, 1), *windows).unflatten(0, (B, P))) + self.place(self.place_features(rows, columns)).repeat(frames, 1) + e.repeat_interleave(rows * columns, 0)
         x = torch.cat([v, self.sound_in(sound) + e], 2)
         m = F.silu(self.time(t) + self.kind[list(kinds)])
         modulation = self.modulation(m).view(B, P, 6, -1)
@@ -148,7 +167,8 @@ class FlowDecoder(nn.Module):
                 probed.append(self.probe(norm(x[:, :, :V])))
         shift, scale = self.last(m)[:, :, None].chunk(2, -1)
         x = norm(x) * (1 + scale) + shift
-        return self.video_out(x[:, :, :V]), self.sound_out(x[:, :, V:])
+        drawn = sum_of_windows(self.video_out(x[:, :, :V]).flatten(0, 1), *windows)
+        return drawn.unflatten(0, (B, P)), self.sound_out(x[:, :, V:])
 
 
 OFF = -1e4

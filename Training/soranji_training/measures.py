@@ -236,13 +236,29 @@ def seams(clip: np.ndarray, token_px: int) -> tuple[float, float]:
     return float(np.mean(across)), float(np.mean(elsewhere))
 
 
+def cuts(clip: np.ndarray, token_px: int) -> tuple[float, float]:
+    """How many edges of a clip (T, H, W, 3) lie on a line of pixels between the decoder's tokens, and on another even one. An edge is a step
+    of over 40 of 255 in a colour that has calm (under 8) beyond it on one side at least: where a thing ends and its background begins."""
+    values = clip.astype(np.float32)
+    on, elsewhere = [], []
+    for axis in (1, 2):
+        steps = np.abs(np.diff(np.moveaxis(values, axis, 1), axis=1)).max(-1)  # (T, lines, along)
+        calm = steps < 8
+        edges = ((steps[:, 1:-1] > 40) & (calm[:, 2:] | calm[:, :-2])).sum((0, 2))
+        begins = np.arange(len(edges)) + 2
+        on.append(edges[begins % token_px == 0].mean())
+        elsewhere.append(edges[(begins % 2 == 0) & (begins % token_px != 0)].mean())
+    return float(np.mean(on)), float(np.mean(elsewhere))
+
+
 def score(judge: Judge, clips, scenes: list[Scene], token_px: int, counted: bool = False) -> dict:
     """Shares judged right of (clip, scene) pairs; `motions`: for each motion, how many things moved so, of how many that should, and
-    what was seen instead; `seams`: how much more neighbouring pixels differ across the borders of tokens (`token_px`) than elsewhere, 1 for no seams.
+    what was seen instead; `seams`: how much more neighbouring pixels differ across the borders of tokens (`token_px`) than elsewhere, `cuts`: how
+    much more edges of things there are, 1 for none of either.
     `counted`: the number of things is not told to the judge."""
-    rows, motions, steps = [], {}, []
+    rows, motions, borders = [], {}, []
     for clip, s in zip(clips, scenes):
-        steps.append(seams(clip, token_px))
+        borders.append((seams(clip, token_px), cuts(clip, token_px)))
         v = judge.judge(clip, None if counted else len(s.things))
         same = v.things == s.things if len(s.things) == 1 else set(v.things) == set(s.things)
         in_place = v.things == s.things
@@ -262,6 +278,6 @@ def score(judge: Judge, clips, scenes: list[Scene], token_px: int, counted: bool
         part = r[r[:, 6] == n]
         if len(part):
             out |= {f"thing_{n}": round(float(part[:, 1].mean()), 4), f"motion_{n}": round(float(part[:, 3].mean()), 4)}
-    across, elsewhere = np.mean(steps, 0)
-    out["seams"] = round(float(across / max(elsewhere, 1e-9)), 3)
+    for name, (across, elsewhere) in zip(("seams", "cuts"), np.mean(borders, 0)):
+        out[name] = round(float(across / max(elsewhere, 1e-9)), 3)
     return out | {"clips": len(r), "motions": {m: f"{c[m]} of {c.total()}" + "".join(f", {n} {k}" for k, n in c.most_common() if k != m) for m, c in sorted(motions.items())}}

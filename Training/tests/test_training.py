@@ -148,6 +148,31 @@ class MeasureTests(unittest.TestCase):
         self.assertAlmostEqual(across, 1 + 3 / 6, places=5)  # one of three borders along one of two axes
         self.assertEqual(elsewhere, 1.0)
 
+    def test_cuts_are_edges_at_the_borders_of_tokens(self):
+        clip = np.full((2, 64, 64, 3), 100, np.uint8)
+        self.assertEqual(measures.cuts(clip, 16), (0, 0))
+        clip[:, 4:10, 20:42] = 200  # edges at 4, 10 and 20, 42: none between tokens
+        on, elsewhere = measures.cuts(clip, 16)
+        self.assertEqual(on, 0)
+        self.assertGreater(elsewhere, 0)
+        clip[:, 4:10, 32:42] = 100  # cut off at 32
+        self.assertAlmostEqual(measures.cuts(clip, 16)[0], 2 * 6 / 3 / 2)  # two frames, six rows, one of three borders along one of two axes
+
+    def test_tokens_are_read_and_drawn_with_a_rim(self):
+        grid, side, rim, channels = (2, 3, 2), 2, 1, 5
+        latents = torch.randn(4, 2, 6, 4, channels)
+        tokens = flow.tokens_of(latents, side)
+        windows = flow.windows_of(tokens, grid, side, rim)
+        cell = 1 * 6 + 1 * 2 + 1  # frame 1, row 1, column 1: latents 2...3 down and across
+        padded = torch.nn.functional.pad(latents, (0, 0, 1, 1, 1, 1))
+        torch.testing.assert_close(windows[:, cell], padded[:, 1, 2:6, 2:6].flatten(1))
+        torch.testing.assert_close(flow.windows_of(tokens, grid, side, 0), tokens)
+        torch.testing.assert_close(flow.sum_of_windows(tokens, grid, side, 0), tokens)
+        # Drawing is the transpose of reading.
+        other = torch.randn_like(windows)
+        drawn = flow.sum_of_windows(other, grid, side, rim)
+        torch.testing.assert_close((drawn * tokens).sum(), (other * windows).sum(), rtol=1e-4, atol=1e-3)
+
     def test_borders_of_tokens_are_softened_and_edges_stay(self):
         ramp = torch.linspace(-0.9, 0.9, 64)[None, None, :, None].expand(2, 64, 64, 3)
         torch.testing.assert_close(borders.soften(ramp, 16), ramp)
