@@ -102,8 +102,8 @@ class FlowDecoder(nn.Module):
         read off the middle of the network in training (`train_flow.facts`), nothing that filming uses."""
         super().__init__()
         self.c = c
-        d, token = c.width, (c.token_latents + 2 * c.rim_latents) ** 2 * channels
-        self.video_in, self.sound_in = nn.Linear(token, d), nn.Linear(sound, d)
+        d, window = c.width, (c.token_latents + 2 * c.rim_latents) ** 2 * channels
+        self.video_in, self.sound_in = nn.Linear(window, d), nn.Linear(sound, d)
         self.place = nn.Linear(16, d)  # of the token in the frame
         self.frame = nn.Parameter(torch.randn(c.chunk_frames, d) * 0.4)  # of the chunk
         self.kind = nn.Parameter(torch.randn(3 + c.told_chunks, d) * 0.4)
@@ -112,7 +112,7 @@ class FlowDecoder(nn.Module):
         self.modulation = nn.Linear(d, 6 * d)
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.depth))
         self.last = nn.Linear(d, 2 * d)
-        self.video_out, self.sound_out = nn.Linear(d, token), nn.Linear(d, sound)
+        self.video_out, self.sound_out = nn.Linear(d, window), nn.Linear(d, sound)
         if probe:
             self.probe = nn.Linear(d, probe)
         for layer in (self.modulation, self.last, self.video_out, self.sound_out):
