@@ -15,7 +15,7 @@ package struct NoiseSchedule: Sendable, Equatable {
         let even = (0...steps).map { index in
             index < (steps + 1) / 2 ? 1 + step * Float(index) : -step * Float(steps - index)
         }
-        let shifted = even.map { shift * $0 / (1 + (shift - 1) * $0) }
+        let shifted = even.map { Self.shifted($0, by: shift) }
         guard strength < 1 else {
             levels = shifted
             return
@@ -23,6 +23,9 @@ package struct NoiseSchedule: Sendable, Equatable {
         let rest = shifted.filter { $0 < strength }
         levels = [strength] + (rest.isEmpty ? [0] : rest)
     }
+
+    /// Moves a level that is neither 0 nor 1 up (`shift` above 1) or down.
+    static func shifted(_ level: Float, by shift: Float) -> Float { shift * level / (1 + (shift - 1) * level) }
 
     package var stepCount: Int { levels.count - 1 }
 }

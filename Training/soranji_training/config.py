@@ -33,7 +33,7 @@ class World:
 @dataclass(frozen=True)
 class Codec:
     patch_px: int = 8
-    rim_px: int = 2  # how far a patch's learned part reaches into its neighbours
+    rim_px: int = 4  # how far a patch's learned part reaches into its neighbours
     channels: int = 48
     flatten: float = 0.5  # 0: latents keep the pixels' energies, 1: every channel has the same; between: coarse before fine under noise
     width: int = 160
@@ -41,6 +41,7 @@ class Codec:
     heads: int = 5
     noise: float = 0.05  # added to latents while the pixels' half is trained
     sprite_weight: float = 6.0
+    edge_weight: float = 1.0  # of steps between pixels
     batch_frames: int = 24
     rate: float = 2e-3
 
@@ -104,6 +105,8 @@ class Flow:
     history_noise: float = 0.15
     told: float = 0.6  # share of the batches whose chunks are all told their number; in half of the others none is
     shift_mean: float = 0.8  # t = sigmoid(N(shift_mean, 1)): towards noise
+    fine_share: float = 0.25  # share of the noise levels that are drawn from `fine` instead, where the ends of things are decided (since minute 801)
+    fine: tuple[float, float] = (0.1, 0.4)
     time_floor: float = 0.2  # in the v-loss of the x-prediction
     sprite_weight: float = 3.0
     pixel_weight: float = 1.0  # of errors as they are in pixels: those of a token's tint show as seams, and are small among the latents (since minute 606)

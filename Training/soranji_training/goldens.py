@@ -104,10 +104,10 @@ def main():
     write(out, "flow", flow, dict(video=video, sound=mels, level=level, rows=rows, lengths=lengths, dropped=torch.tensor([0, 1])), dict(video=pv, sound=ps, velocity=(video[:, -1] - pv[:, -1]) / level[:, -1, None, None]), dict(kinds=[START, STILL + 1, INSIDE], first_frames=[0, 2, 4], grid=[grid, grid]))
 
     noise = [(rand(2, 8, 24), rand(2, 2, sound)) for _ in range(4)]
-    z, s = film(flow, rows, lengths, 4, (grid, grid), c.codec.channels, 5, 2.5, 3.0, noise=lambda k: noise[k])
+    z, s = film(flow, rows, lengths, 4, (grid, grid), c.codec.channels, 5, 2.5, 3.0, noise=lambda k: noise[k], caution=1.5)
     inputs = {f"noise_video.{k}": v for k, (v, _) in enumerate(noise)} | {f"noise_sound.{k}": v for k, (_, v) in enumerate(noise)}
     assert tokens_of(z[:, :2], 2).shape == noise[0][0].shape
-    write(out, "film", None, inputs | dict(rows=rows, lengths=lengths), dict(latents=z, sound=s), dict(weights="flow.safetensors", steps=5, guidance=2.5, shift=3.0))
+    write(out, "film", None, inputs | dict(rows=rows, lengths=lengths), dict(latents=z, sound=s), dict(weights="flow.safetensors", steps=5, guidance=2.5, shift=3.0, caution=1.5))
 
     senses = randomise(Senses(c, trunk.emb), 5)
     latents, picture = rand(2, 8, 4, 4, c.codec.channels), rand(2, 32, MEL.bands).clamp(-1, 1)

@@ -20,7 +20,7 @@ STAGES = ("codec", "prompts", "flow", "senses", "answers")
 
 def main():
     parser = stages.arguments(__doc__)
-    parser.add_argument("--plan", default="codec*=12,prompts*=10,senses=8,flow=20,answers=10", help="STAGE=MINUTES[/COOL],...")
+    parser.add_argument("--plan", default="codec*=40,prompts*=10,senses=8,flow=20,answers=10", help="STAGE=MINUTES[/COOL],...")
     parser.add_argument("--rounds", type=int, default=8)
     args = parser.parse_args()
     turns = []

@@ -31,6 +31,11 @@ def weighted_loss(y, x, cover, weight: float):
     return (w * (y - x).abs()).mean() + 2 * (w * (y - x) ** 2).mean()
 
 
+def edge_loss(y, x):
+    """How far steps between neighbouring pixels are off: an edge that ends at a patch's border, or is blurred, costs more than its pixels."""
+    return sum((y.diff(dim=d) - x.diff(dim=d)).abs().mean() for d in (1, 2))
+
+
 def main():
     args = stages.arguments(__doc__).parse_args()
     st = stages.Stage("codec", args)
@@ -65,7 +70,8 @@ def main():
         with torch.no_grad():
             z = codec.encode(x)
             z = z + c.noise * torch.randn_like(z) * torch.rand(len(z), 1, 1, 1)
-        loss = weighted_loss(codec.decode(z), x, tensor(cover), c.sprite_weight)
+        y = codec.decode(z)
+        loss = weighted_loss(y, x, tensor(cover), c.sprite_weight) + c.edge_weight * edge_loss(y, x)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(codec.parameters(), 1.0)

@@ -141,6 +141,14 @@ class Batches:
         return dict(scenes=scenes, sort=sort, noisy=noisy, visible=visible, known=known, video=video, sound=sound, cover=cover, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
 
 
+def noise_levels(rows: int, columns: int, c) -> torch.Tensor:
+    """(rows, columns) of t, at random: mostly towards noise, where a clip's plan is made, and a share near its end."""
+    level = torch.sigmoid(torch.randn(rows, columns) + c.shift_mean)
+    low, high = c.fine
+    fine = low + (high - low) * torch.rand(rows, columns)
+    return torch.where(torch.rand(rows, columns) < c.fine_share, fine, level)
+
+
 def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, pixel: torch.Tensor, t=None, noise=None, drop: bool = True, loads=None):
     """Per-sample losses of a batch: v of video, v of video in pixels (`pixel`: the squared scale of each number of a token, 1 on the mean),
     v of sound, and of naming what stands where."""
@@ -149,7 +157,7 @@ def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, pixel: torch.Tens
     n, Q = V + sound.shape[2], b["noisy"]
     ev, es = noise or (torch.randn_like(video), torch.randn_like(sound))
     level = torch.rand(B, P) * c.history_noise * (torch.rand(B, 1) < 0.5)
-    level[:, P - Q :] = torch.sigmoid(torch.randn(B, Q) + c.shift_mean) if t is None else t[:, None]
+    level[:, P - Q :] = noise_levels(B, Q, c) if t is None else t[:, None]
     a = level[..., None, None]
     xv, xs = (1 - a) * video + a * ev, (1 - a) * sound + a * es
     dropped = torch.rand(B) < c.prompt_drop if drop else torch.zeros(B, dtype=torch.bool)
@@ -208,9 +216,10 @@ def main():
                 r = np.random.default_rng(5)
                 torch.manual_seed(5)
                 b = checks.draw(r, sort, 48, name == "beyond")
-                lv, lp, ls, la = loss_of(model, b, c, batches.side, pixel, t=(torch.arange(48) + 0.5) / 48, drop=False)
+                t = (torch.arange(48) + 0.5) / 48
+                lv, lp, ls, la = loss_of(model, b, c, batches.side, pixel, t=t, drop=False)
                 spins = torch.tensor(["spin" in s.motions for s in b["scenes"]])
-                losses |= {f"held_{name}_spin": round(lv[spins].mean().item(), 4), f"held_{name}": round(lv.mean().item(), 4), f"held_{name}_pixel": round(lp.mean().item(), 4), f"held_{name}_sound": round(ls.mean().item(), 4), f"held_{name}_naming": round(la.mean().item(), 4)}
+                losses |= {f"held_{name}_spin": round(lv[spins].mean().item(), 4), f"held_{name}_fine": round(lv[t < c.fine[1]].mean().item(), 4), f"held_{name}": round(lv.mean().item(), 4), f"held_{name}_pixel": round(lp.mean().item(), 4), f"held_{name}_sound": round(ls.mean().item(), 4), f"held_{name}_naming": round(la.mean().item(), 4)}
         model.load_state_dict(keep)
         st.log(**losses)
 
