@@ -105,7 +105,7 @@ class Flow:
     history_noise: float = 0.15
     told: float = 0.6  # share of the batches whose chunks are all told their number; in half of the others none is
     shift_mean: float = 0.8  # t = sigmoid(N(shift_mean, 1)): towards noise
-    fine_share: float = 0.25  # share of the noise levels that are drawn from `fine` instead, where the ends of things are decided (since minute 801)
+    fine_share: float = 0.15  # share of the noise levels that are drawn from `fine` instead, where the ends of things are decided (from minute 801 to 868: 0.25)
     fine: tuple[float, float] = (0.1, 0.4)
     time_floor: float = 0.2  # in the v-loss of the x-prediction
     sprite_weight: float = 3.0
