@@ -92,6 +92,7 @@ struct FlowTests {
         var options = ChunkFilmer.Options()
         options.steps = 5
         options.guidance = 2.5
+        options.caution = 1.5
         let filmer = ChunkFilmer(runner: runner, options: options)
         let (rows, lengths) = (try golden.floats("in.rows"), try golden.integers("in.lengths"))
         let width = runner.decoder.promptWidth

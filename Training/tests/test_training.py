@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from soranji_training import borders, codec, config, export, flow, goldens, grown, language, measures, senses, sound, stage, take_over, train_flow, world
+from soranji_training import borders, codec, config, export, flow, goldens, grown, language, measures, senses, sound, stage, take_over, train_codec, train_flow, world
 from soranji_training.layers import Experts
 from soranji_training.optimiser import Both
 
@@ -64,8 +64,20 @@ class WorldTests(unittest.TestCase):
 
 class CodecTests(unittest.TestCase):
     def test_windows_blend_to_one(self):
-        ones = torch.ones(1, 3, 4, 12 * 12 * 3)
-        self.assertTrue(torch.allclose(codec.spread(ones, 8, 2), torch.ones(1, 24, 32, 3)))
+        for rim in (2, 4):
+            k, n = codec.blend_weights(8, rim), 8 + 2 * rim
+            self.assertTrue(torch.allclose(k[: 2 * rim] + k[-2 * rim :], torch.ones(2 * rim)))
+            # Windows that agree on a picture, here each pixel's column and row, give that picture.
+            y, x = (torch.arange(count)[:, None] * 8 - rim + torch.arange(n) for count in (3, 4))
+            windows = (100.0 * y[:, None, :, None] + x[None, :, None, :])[..., None].expand(3, 4, n, n, 3).reshape(1, 3, 4, -1)
+            wanted = (100.0 * torch.arange(24)[:, None] + torch.arange(32))[None, :, :, None].expand(1, 24, 32, 3)
+            self.assertTrue(torch.allclose(codec.spread(windows, 8, rim), wanted))
+
+    def test_edges_count_where_steps_are_off_and_tints_do_not(self):
+        x = torch.zeros(1, 8, 8, 3)
+        x[:, :, 4:] = 1
+        self.assertLess(train_codec.edge_loss(x + 0.3, x).item(), 1e-6)
+        self.assertAlmostEqual(train_codec.edge_loss(torch.zeros_like(x), x).item(), 1 / 7, places=5)
 
     def test_patches_round_trip(self):
         x = torch.randn(2, 16, 24, 3)
@@ -120,6 +132,21 @@ class FlowTests(unittest.TestCase):
             x, _ = m(video[:, one], mel[:, one], t[:, one], kinds[one], first[one], prompt, flow.prompt_masks(lengths, 5, 1, n, none), flow.ALONE, 2, 2, past=past, kept=kept)
             committed.append(kept)
             self.assertLess((x[:, 0] - whole[:, k]).abs().max().item(), 1e-5)
+
+    def test_a_share_of_the_noise_levels_is_low(self):
+        low, high = config.Flow().fine
+        inside = lambda share: ((t := train_flow.noise_levels(400, 50, config.Flow(fine_share=share))) >= low).logical_and(t <= high).float().mean().item()
+        torch.manual_seed(1)
+        without, half, all_ = inside(0), inside(0.5), inside(1)
+        self.assertEqual(all_, 1)
+        self.assertLess(without, 0.15)
+        self.assertAlmostEqual(half, (1 + without) / 2, delta=0.02)
+
+    def test_levels_are_told_higher_and_ends_stay(self):
+        t = torch.linspace(0, 1, 11)
+        told = flow.towards_noise(t, 1.5)
+        self.assertTrue((told[1:-1] > t[1:-1]).all() and told[0] == 0 and told[-1] == 1)
+        self.assertTrue(torch.equal(flow.towards_noise(t, 1.0), t))
 
     def test_hard_scenes_are_drawn_more_often(self):
         c = dataclasses.replace(goldens.CONFIG.flow, two_share=0.6, motion_odds=(1, 1, 2, 1, 1, 3, 1, 1))
