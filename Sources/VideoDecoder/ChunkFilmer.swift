@@ -8,7 +8,16 @@ package struct ChunkTokens: Sendable, Equatable {
     package init(values: [Float]) { self.values = values }
 }
 
+/// What later chunks see of one that was committed: its pages on each grid that it is filmed on.
+package struct CommittedChunk {
+    let pages: [FilmPages]
+}
+
 /// Films chunks: noise in, clean tokens out, step by step, with guidance.
+///
+/// Given two runners, one of them on the shifted grid, it takes turns: what does not fit together across the borders of
+/// tokens lies within a token in the next step, and is mended there. (Coifman and Donoho, "Translation-Invariant De-Noising",
+/// 1995, call it cycle spinning.)
 ///
 /// What a chunk sees of others is the caller's choice (``ChunkFilmer/Plan/history``): the chunks before it for a clip that
 /// runs on, the one after it to film backwards, both to join. Memory does not depend on how many chunks are filmed.
@@ -36,7 +45,7 @@ package final class ChunkFilmer {
         package var kind: FlowDecoder.ChunkKind
         /// Number of its first frame; may be negative for what comes before a clip.
         package var firstFrame: Int
-        package var history: [FilmPages]
+        package var history: [CommittedChunk]
         /// Which of the seed's streams of noise.
         package var stream: UInt64
         /// What the chunk is made from instead of noise alone, and how much noise is mixed in, 0 ... 1.
@@ -45,7 +54,7 @@ package final class ChunkFilmer {
         /// to fit them.
         package var known: (tokens: ChunkTokens, frames: Set<Int>, hasSound: Bool)?
 
-        package init(kind: FlowDecoder.ChunkKind, firstFrame: Int, history: [FilmPages], stream: UInt64) {
+        package init(kind: FlowDecoder.ChunkKind, firstFrame: Int, history: [CommittedChunk], stream: UInt64) {
             self.kind = kind
             self.firstFrame = firstFrame
             self.history = history
@@ -53,7 +62,8 @@ package final class ChunkFilmer {
         }
     }
 
-    package let runner: FlowRunner
+    /// What makes the first step and, in turn, the others; all but the first share its prompt.
+    private let runners: [FlowRunner]
     package let options: Options
     private let settings: FilmSettings
     private var prediction: [Float]
@@ -61,7 +71,8 @@ package final class ChunkFilmer {
 
     private var token: Int { settings.tokenWidth }
     private var soundWidth: Int { settings.soundWidth }
-    private var videoFloats: Int { runner.videoTokens * token }
+    private var runner: FlowRunner { runners[0] }
+    private var videoFloats: Int { runner.frames * runner.gridRows * runner.gridColumns * token }
     /// Numbers of a chunk.
     package var chunkFloats: Int { videoFloats + runner.soundTokens * soundWidth }
     package var chunkFrames: Int { runner.frames }
@@ -69,14 +80,26 @@ package final class ChunkFilmer {
     private var latentRows: Int { runner.gridRows * settings.flow.tokenSide }
     private var latentColumns: Int { runner.gridColumns * settings.flow.tokenSide }
 
-    package init(runner: FlowRunner, options: Options) {
-        self.runner = runner
+    /// - Parameter runners: of one decoder and chunks of one size, at least one.
+    package init(runners: [FlowRunner], options: Options) {
+        precondition(!runners.isEmpty && runners.allSatisfy { $0.prompt === runners[0].prompt })
+        self.runners = runners
         self.options = options
-        settings = runner.decoder.settings
-        let token = settings.tokenWidth
-        let count = runner.videoTokens * token + runner.soundTokens * settings.soundWidth
-        prediction = [Float](repeating: 0, count: count)
+        settings = runners[0].decoder.settings
+        prediction = []
+        other = []
+        prediction = [Float](repeating: 0, count: chunkFloats)
         other = prediction
+    }
+
+    package convenience init(runner: FlowRunner, options: Options) { self.init(runners: [runner], options: options) }
+
+    /// Computes the prompt's keys and values, for all chunks that follow; see ``FlowRunner/readPrompt(count:rows:)``.
+    package func readPrompt(
+        count: Int,
+        rows: (_ range: Range<Int>, _ memory: UnsafeMutablePointer<Float>, _ stride: Int) throws -> Void
+    ) throws {
+        try runner.readPrompt(count: count, rows: rows)
     }
 
     /// Films one chunk.
@@ -107,7 +130,7 @@ package final class ChunkFilmer {
         var step = 0
         while !sampler.isFinished {
             try onStep(step)
-            predict(plan, level: sampler.level, x)
+            predict(plan, step: step, level: sampler.level, x)
             if let known = plan.known {
                 forNumbers(of: known.frames, known.hasSound) { prediction[$0] = known.tokens.values[$0] }
             }
@@ -118,11 +141,26 @@ package final class ChunkFilmer {
     }
 
     /// Keeps what later chunks see of a chunk; see ``FlowRunner/commit(_:video:sound:)``.
-    package func commit(_ plan: Plan, _ tokens: ChunkTokens) throws -> FilmPages {
-        try runner.commit(
-            FlowRunner.Chunk(kind: plan.kind, firstFrame: plan.firstFrame, level: 0, history: plan.history),
-            video: tokens.values,
-            sound: Array(tokens.values[videoFloats...])
+    package func commit(_ plan: Plan, _ tokens: ChunkTokens) throws -> CommittedChunk {
+        let sound = Array(tokens.values[videoFloats...])
+        return CommittedChunk(
+            pages: try runners.indices.map {
+                try runners[$0].commit(chunk(plan, level: 0, runner: $0), video: tokens.values, sound: sound)
+            }
+        )
+    }
+
+    /// Takes back what ``commit(_:_:)`` gave, when no chunk will see it any more.
+    package func recycle(_ chunk: CommittedChunk) {
+        for (runner, pages) in zip(runners, chunk.pages) { runner.recycle(pages) }
+    }
+
+    private func chunk(_ plan: Plan, level: Float, runner: Int) -> FlowRunner.Chunk {
+        FlowRunner.Chunk(
+            kind: plan.kind,
+            firstFrame: plan.firstFrame,
+            level: level,
+            history: plan.history.map { $0.pages[runner] }
         )
     }
 
@@ -135,16 +173,12 @@ package final class ChunkFilmer {
     }
 
     /// Fills `prediction` with what both branches make of x: without the prompt, and so much further.
-    private func predict(_ plan: Plan, level: Float, _ x: [Float]) {
-        let chunk = FlowRunner.Chunk(
-            kind: plan.kind,
-            firstFrame: plan.firstFrame,
-            level: NoiseSchedule.shifted(level, by: options.caution),
-            history: plan.history
-        )
+    private func predict(_ plan: Plan, step: Int, level: Float, _ x: [Float]) {
+        let turn = step % runners.count
+        let chunk = chunk(plan, level: NoiseSchedule.shifted(level, by: options.caution), runner: turn)
         x.withUnsafeBufferPointer { values in
             guard let base = values.baseAddress else { return }
-            runner.predict(
+            runners[turn].predict(
                 chunk,
                 video: base,
                 sound: base + videoFloats,

@@ -52,6 +52,8 @@ package struct FilmSettings: Sendable, Equatable {
         package var historyChunks: Int
         /// How many chunks after a shot's first are told their number in the shot.
         package var toldChunks: Int
+        /// Whether every other step is made on the shifted grid.
+        package var alternatesGrids: Bool
     }
 
     package var world: World
@@ -115,7 +117,8 @@ package struct FilmSettings: Sendable, Equatable {
             tokenSide: try reader.count("flow", "token_latents", 1...16),
             rimLatents: try reader.countIfPresent("flow", "rim_latents", 0...16) ?? 0,
             historyChunks: try reader.count("flow", "history_chunks", 1...64),
-            toldChunks: try reader.countIfPresent("flow", "told_chunks", 0...64) ?? 0
+            toldChunks: try reader.countIfPresent("flow", "told_chunks", 0...64) ?? 0,
+            alternatesGrids: try reader.isTrue("flow", "alternate_grids")
         )
         promptPrefixRows = try reader.countIfPresent("prompt_prefix_rows", 0...64) ?? 3
         flow.expertsPerToken = min(flow.expertsPerToken, flow.expertCount)
@@ -144,6 +147,9 @@ package struct FilmSettings: Sendable, Equatable {
         guard world.framePixels % tokenPixels == 0 else {
             throw fail("frames of \(world.framePixels) pixels are not whole tokens of \(tokenPixels)")
         }
+        guard !flow.alternatesGrids || flow.tokenSide % 2 == 0 else {
+            throw fail("flow: tokens of \(flow.tokenSide) latents have no half to be shifted by")
+        }
         guard mel.window % 2 == 0 else { throw fail("mel: a window of \(mel.window) samples is odd") }
         guard !flow.trunkLayers.isEmpty, flow.trunkLayers.count <= 64 else { throw fail("flow: no trunk layers") }
     }
@@ -170,6 +176,13 @@ package struct FilmSettings: Sendable, Equatable {
         func number(_ part: String, _ name: String, _ range: ClosedRange<Double>) throws(FilmError) -> Double {
             guard let value = json[part]?[name]?.doubleValue, range ~= value else { throw bad("\(part).\(name)") }
             return value
+        }
+
+        /// False where it is missing.
+        func isTrue(_ part: String, _ name: String) throws(FilmError) -> Bool {
+            guard let value = json[part]?[name] else { return false }
+            guard let flag = value.boolValue else { throw bad("\(part).\(name)") }
+            return flag
         }
 
         func counts(_ part: String, _ name: String, _ range: ClosedRange<Int>) throws(FilmError) -> [Int] {

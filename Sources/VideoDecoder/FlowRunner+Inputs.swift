@@ -85,7 +85,7 @@ extension FlowRunner {
             into: stream.row(videoTokens),
             outputStride: stream.stride
         )
-        let cells = gridRows * gridColumns
+        let cells = windows.cells
         decoder.frame.withUnsafeBufferPointer { frames in
             guard let frames = frames.baseAddress else { return }
             for row in 0..<tokens {
@@ -125,12 +125,16 @@ extension FlowRunner {
 
     /// Positions are (frame, row, column) of a video token, and (frame, -2, -2) of a sound token.
     func fillAngles(firstFrame: Int) {
-        let cells = gridRows * gridColumns
+        let cells = windows.cells
         for row in 0..<tokens {
             let position: [Double]
             if row < videoTokens {
                 let cell = row % cells
-                position = [Double(firstFrame + row / cells), Double(cell / gridColumns), Double(cell % gridColumns)]
+                position = [
+                    Double(firstFrame + row / cells),
+                    Double(cell / windows.columns) + Double(windows.offset),
+                    Double(cell % windows.columns) + Double(windows.offset),
+                ]
             } else {
                 position = [Double(firstFrame + row - videoTokens), -2, -2]
             }

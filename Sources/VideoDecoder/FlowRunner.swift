@@ -29,12 +29,12 @@ package final class FlowRunner {
     }
 
     package let decoder: FlowDecoder
-    /// Tokens of a frame, down and across.
+    /// Tokens of a frame as they come in and go out, down and across.
     package let gridRows: Int
     package let gridColumns: Int
     /// Frames of a chunk.
     package let frames: Int
-    /// Video tokens of a chunk; one sound token a frame follows them.
+    /// Video tokens of a chunk as the network has them, one a window; one sound token a frame follows them.
     package let videoTokens: Int
     package let soundTokens: Int
     /// Rows of a prompt at most.
@@ -51,7 +51,7 @@ package final class FlowRunner {
     let windows: TokenWindows
     /// Tokens with their rims, on their way in and out.
     let video: Activations
-    /// `[videoTokens][token]`
+    /// `[frames][tokens of a frame][token]`
     private let drawn: AlignedBuffer<Float>
     let sound: Activations
     let stream: Activations
@@ -80,14 +80,18 @@ package final class FlowRunner {
 
     /// - Parameters:
     ///   - gridRows: tokens of a frame down; across: `gridColumns`.
+    ///   - isShifted: whether each of the network's tokens lies where four of the frame meet.
+    ///   - prompt: of another runner of the decoder, to be read by that one.
     ///   - frames: of a chunk, at most as many as it was trained with; nil for those.
     ///   - maximumPromptRows: the longest prompt; pages are made as prompts need them.
     package init(
         _ decoder: FlowDecoder,
         gridRows: Int,
         gridColumns: Int,
+        isShifted: Bool = false,
         frames: Int? = nil,
         maximumPromptRows: Int,
+        sharingPromptOf other: FlowRunner? = nil,
         pool: ThreadPool
     ) throws {
         let flow = decoder.settings.flow
@@ -98,19 +102,24 @@ package final class FlowRunner {
         self.maximumPromptRows = maximumPromptRows
         self.pool = pool
         self.frames = max(1, min(flow.chunkFrames, frames ?? flow.chunkFrames))
-        videoTokens = self.frames * gridRows * gridColumns
+        windows = TokenWindows(
+            gridRows: gridRows,
+            gridColumns: gridColumns,
+            isShifted: isShifted,
+            settings: decoder.settings
+        )
+        videoTokens = self.frames * windows.cells
         soundTokens = self.frames
         let tokens = videoTokens + soundTokens
         let rows = 2 * tokens
         attention = try FilmAttention(decoder, pool: pool)
         experts = try FlowExperts(decoder, maximumRows: rows, pool: pool)
         rotation = AxisRotation(headWidth: decoder.headWidth, axisCount: 3)
-        prompt = FilmPages(layout: decoder.pageLayout)
+        prompt = other?.prompt ?? FilmPages(layout: decoder.pageLayout)
         scratch = [FilmPages(layout: decoder.pageLayout), FilmPages(layout: decoder.pageLayout)]
         for pages in scratch { try pages.reserve(rows: tokens) }
-        windows = TokenWindows(gridRows: gridRows, gridColumns: gridColumns, settings: decoder.settings)
         video = try Activations(columns: windows.width, maximumRows: videoTokens)
-        drawn = try AlignedBuffer(count: videoTokens * decoder.settings.tokenWidth)
+        drawn = try AlignedBuffer(count: self.frames * gridRows * gridColumns * decoder.settings.tokenWidth)
         sound = try Activations(columns: decoder.settings.soundWidth, maximumRows: soundTokens)
         stream = try Activations(columns: d, maximumRows: rows)
         normed = try Activations(columns: d, maximumRows: rows)
@@ -120,7 +129,7 @@ package final class FlowRunner {
         keys = try Activations(columns: d, maximumRows: rows)
         attended = try Activations(columns: d, maximumRows: rows)
         product = try Activations(columns: d, maximumRows: rows)
-        places = try Activations(columns: d, maximumRows: gridRows * gridColumns)
+        places = try Activations(columns: d, maximumRows: windows.cells)
         cosines = try AlignedBuffer(count: tokens * rotation.pairCount)
         sines = try AlignedBuffer(count: tokens * rotation.pairCount)
         timeFeatures = try Activations(columns: 128, maximumRows: 1)
@@ -136,11 +145,11 @@ package final class FlowRunner {
 
     /// Cosines and sines of pi k u, k = 1 ... 4, for u = the token's centre in 0 ... 1 down, then across.
     private func fillPlaces() throws {
-        let features = try Activations(columns: 16, maximumRows: gridRows * gridColumns)
-        for cell in 0..<gridRows * gridColumns {
+        let features = try Activations(columns: 16, maximumRows: windows.cells)
+        for cell in 0..<windows.cells {
             let centres = [
-                (Float(cell / gridColumns) + 0.5) / Float(gridRows),
-                (Float(cell % gridColumns) + 0.5) / Float(gridColumns),
+                (Float(cell / windows.columns) + windows.offset + 0.5) / Float(gridRows),
+                (Float(cell % windows.columns) + windows.offset + 0.5) / Float(gridColumns),
             ]
             for (axis, centre) in centres.enumerated() {
                 for k in 0..<4 {
@@ -155,7 +164,7 @@ package final class FlowRunner {
             bias: decoder.place.bias,
             features,
             into: places,
-            tokens: gridRows * gridColumns
+            tokens: windows.cells
         )
     }
 
@@ -164,7 +173,7 @@ package final class FlowRunner {
     /// Predicts the clean tokens of a noisy chunk.
     ///
     /// - Parameters:
-    ///   - video: `[videoTokens][token]`, sound: `[soundTokens][sound]`, normalised.
+    ///   - video: `[frames][tokens of a frame][token]`, sound: `[soundTokens][sound]`, normalised.
     ///   - seesPrompt: one entry a branch, at most two: whether it sees the prompt. The branches share everything else.
     ///   - output: called with the branch, its video tokens and its sound tokens; these are `stride` floats apart.
     package func predict(

@@ -4,6 +4,7 @@ import Tensor
 ///
 /// With a rim, windows overlap: a token sees what goes on across its border, and what two tokens say of a latent is added.
 /// Without, edges of things tend to end where tokens do. (Overlapping patches: SegFormer, Xie et al. 2021.)
+/// On the shifted grid each window lies in the middle of four of the others, half beyond the frame at its borders.
 struct TokenWindows {
     /// A latent of a frame in one of the windows that have it.
     private struct Overlap {
@@ -17,26 +18,35 @@ struct TokenWindows {
 
     /// Numbers of a window: `(side + 2 rim)²` latents, row by row.
     let width: Int
+    /// Windows of a frame, down and across.
+    let rows: Int
+    let columns: Int
+    /// How many tokens further down and right than its number a window lies.
+    let offset: Float
     private let tokenWidth: Int
-    private let cells: Int
+    private let tokenCells: Int
     private let channels: Int
     private let overlaps: [Overlap]
 
     /// - Parameters:
     ///   - gridRows: tokens of a frame down; across: `gridColumns`.
-    init(gridRows: Int, gridColumns: Int, settings: FilmSettings) {
+    init(gridRows: Int, gridColumns: Int, isShifted: Bool, settings: FilmSettings) {
         let (side, rim) = (settings.flow.tokenSide, settings.flow.rimLatents)
         let channels = settings.codec.channels
-        let rows = gridRows * side
-        let columns = gridColumns * side
+        let latentRows = gridRows * side
+        let latentColumns = gridColumns * side
+        rows = isShifted ? gridRows + 1 : gridRows
+        columns = isShifted ? gridColumns + 1 : gridColumns
+        let shift = isShifted ? side / 2 : 0
+        offset = -Float(shift) / Float(side)
         var overlaps: [Overlap] = []
-        for cell in 0..<gridRows * gridColumns {
+        for cell in 0..<rows * columns {
             var offset = 0
-            let top = cell / gridColumns * side
-            let left = cell % gridColumns * side
+            let top = cell / columns * side - shift
+            let left = cell % columns * side - shift
             for row in top - rim..<top + side + rim {
                 for column in left - rim..<left + side + rim {
-                    if 0..<rows ~= row, 0..<columns ~= column {
+                    if 0..<latentRows ~= row, 0..<latentColumns ~= column {
                         overlaps.append(
                             Overlap(
                                 window: cell,
@@ -52,19 +62,22 @@ struct TokenWindows {
         }
         width = settings.windowWidth
         tokenWidth = settings.tokenWidth
-        cells = gridRows * gridColumns
+        tokenCells = gridRows * gridColumns
         self.channels = channels
         self.overlaps = overlaps
     }
 
+    /// Windows of a frame.
+    var cells: Int { rows * columns }
+
     /// Fills the windows of whole frames; zeros are beyond a frame.
     ///
-    /// - Parameter tokens: `[frames][cells][token width]`.
+    /// - Parameter tokens: `[frames][tokens of a frame][token width]`.
     func read(_ tokens: UnsafePointer<Float>, frames: Int, into windows: Activations) {
         for row in 0..<frames * cells { windows.row(row).update(repeating: 0, count: width) }
         for frame in 0..<frames {
             for overlap in overlaps {
-                let source = tokens + (frame * cells + overlap.token) * tokenWidth + overlap.tokenOffset
+                let source = tokens + (frame * tokenCells + overlap.token) * tokenWidth + overlap.tokenOffset
                 let target = windows.row(frame * cells + overlap.window) + overlap.windowOffset
                 target.update(from: source, count: channels)
             }
@@ -73,12 +86,12 @@ struct TokenWindows {
 
     /// Adds up what the windows of whole frames say of each latent.
     ///
-    /// - Parameter tokens: `[frames][cells][token width]`.
+    /// - Parameter tokens: `[frames][tokens of a frame][token width]`.
     func sum(_ windows: Activations, frames: Int, into tokens: UnsafeMutablePointer<Float>) {
-        tokens.update(repeating: 0, count: frames * cells * tokenWidth)
+        tokens.update(repeating: 0, count: frames * tokenCells * tokenWidth)
         for frame in 0..<frames {
             for overlap in overlaps {
-                let target = tokens + (frame * cells + overlap.token) * tokenWidth + overlap.tokenOffset
+                let target = tokens + (frame * tokenCells + overlap.token) * tokenWidth + overlap.tokenOffset
                 let source = windows.row(frame * cells + overlap.window) + overlap.windowOffset
                 for channel in 0..<channels { target[channel] += source[channel] }
             }

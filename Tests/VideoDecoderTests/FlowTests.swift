@@ -6,13 +6,15 @@ import Testing
 
 /// The flow transformer and whole rollouts against PyTorch, with the same weights and noise.
 struct FlowTests {
-    private func runner(_ golden: Golden, threads: Int) throws -> FlowRunner {
+    private func runner(_ golden: Golden, threads: Int, shiftedFrom plain: FlowRunner? = nil) throws -> FlowRunner {
         let decoder = try FlowDecoder(golden.file, settings: try golden.settings(), prefix: "w.")
         return try FlowRunner(
             decoder,
             gridRows: 2,
             gridColumns: 2,
+            isShifted: plain != nil,
             maximumPromptRows: 8,
+            sharingPromptOf: plain,
             pool: ThreadPool(threadCount: threads)
         )
     }
@@ -84,18 +86,20 @@ struct FlowTests {
         }
     }
 
-    /// Four chunks of five steps with guidance: latents, sound, and frames over 50 dB.
-    @Test(arguments: [1, 2])
-    func filmAgreesWithPyTorch(threads: Int) throws {
-        let (golden, weights) = (try Golden("film"), try Golden("flow"))
-        let runner = try runner(weights, threads: threads)
+    /// Four chunks of five steps with guidance: latents, sound, and frames over 50 dB; on one grid, and on two in turn.
+    @Test(arguments: [1, 2], [false, true])
+    func filmAgreesWithPyTorch(threads: Int, alternatesGrids: Bool) throws {
+        let golden = try Golden("film")
+        let wanted = alternatesGrids ? try Golden("film.alternate") : golden
+        let first = try runner(try Golden("flow"), threads: threads)
+        let second = alternatesGrids ? try runner(try Golden("flow"), threads: threads, shiftedFrom: first) : nil
         var options = ChunkFilmer.Options()
         options.steps = 5
         options.guidance = 2.5
         options.caution = 1.5
-        let filmer = ChunkFilmer(runner: runner, options: options)
+        let filmer = ChunkFilmer(runners: [first] + (second.map { [$0] } ?? []), options: options)
         let (rows, lengths) = (try golden.floats("in.rows"), try golden.integers("in.lengths"))
-        let width = runner.decoder.promptWidth
+        let width = first.decoder.promptWidth
         let codecGolden = try Golden("codec")
         let codec = try PatchCodec(codecGolden.file, settings: try codecGolden.settings().codec, prefix: "w.")
         let frames = try PatchCodecRunner(
@@ -105,9 +109,13 @@ struct FlowTests {
             maximumFrames: 8,
             pool: ThreadPool(threadCount: 1)
         )
+        func half(_ name: String, _ sample: Int) throws -> [Float] {
+            let both = try wanted.floats(name)
+            return Array(both[sample * both.count / 2..<(sample + 1) * both.count / 2])
+        }
         for sample in 0..<2 {
-            try read(rows[sample * 5 * width..<(sample + 1) * 5 * width], count: lengths[sample], into: runner)
-            var history: [FilmPages] = []
+            try read(rows[sample * 5 * width..<(sample + 1) * 5 * width], count: lengths[sample], into: first)
+            var history: [CommittedChunk] = []
             var latents: [Float] = []
             var sound: [Float] = []
             for index in 0..<4 {
@@ -123,21 +131,18 @@ struct FlowTests {
                 )
                 let tokens = try filmer.film(plan, noise: noise)
                 history.append(try filmer.commit(plan, tokens))
-                if history.count > 2 { runner.recycle(history.removeFirst()) }
+                if history.count > 2 { filmer.recycle(history.removeFirst()) }
                 latents += filmer.latents(tokens)
                 sound += filmer.sound(tokens)
                 #expect(filmer.tokens(latents: filmer.latents(tokens), sound: filmer.sound(tokens)).values.count == 288)
             }
-            let expected = try golden.floats("out.latents")
-            let one = expected.count / 2
-            let wanted = Array(expected[sample * one..<(sample + 1) * one])
-            #expect(largestDifference(latents, wanted) < 1e-3)
-            let heard = try golden.floats("out.sound")
-            #expect(largestDifference(sound, heard[sample * heard.count / 2..<(sample + 1) * heard.count / 2]) < 1e-3)
+            let expected = try half("out.latents", sample)
+            #expect(largestDifference(latents, expected) < 1e-3)
+            #expect(largestDifference(sound, try half("out.sound", sample)) < 1e-3)
             var ours = [Float](repeating: 0, count: 8 * frames.frameFloats)
             var theirs = ours
             frames.synthesize(latents, count: 8, into: &ours)
-            frames.synthesize(wanted, count: 8, into: &theirs)
+            frames.synthesize(expected, count: 8, into: &theirs)
             #expect(peakSignalToNoise(ours, theirs) > 50)
         }
     }

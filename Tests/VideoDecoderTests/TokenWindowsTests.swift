@@ -15,11 +15,17 @@ import Testing
         return settings
     }
 
-    @Test(arguments: [(1, 0), (1, 1), (1, 3), (2, 0), (2, 1), (2, 3), (3, 2)])
-    func windowsAreRead(side: Int, rim: Int) throws {
+    @Test(arguments: [
+        (1, 0, false), (1, 1, false), (1, 3, false), (2, 0, false), (2, 1, false), (2, 3, false), (3, 2, false),
+        (2, 0, true), (2, 1, true), (2, 3, true), (4, 1, true),
+    ])
+    func windowsAreRead(side: Int, rim: Int, isShifted: Bool) throws {
         let (rows, columns, frames, channels) = (3, 2, 2, 5)
         let settings = try settings(side: side, rim: rim, channels: channels)
-        let windows = TokenWindows(gridRows: rows, gridColumns: columns, settings: settings)
+        let windows = TokenWindows(gridRows: rows, gridColumns: columns, isShifted: isShifted, settings: settings)
+        let shift = isShifted ? side / 2 : 0
+        let (windowRows, windowColumns) = isShifted ? (rows + 1, columns + 1) : (rows, columns)
+        #expect(windows.offset == (isShifted ? -0.5 : 0))
         // A latent's numbers tell where it is; 0 is beyond the frame.
         func number(_ frame: Int, _ row: Int, _ column: Int, _ channel: Int) -> Float {
             guard 0..<rows * side ~= row, 0..<columns * side ~= column else { return 0 }
@@ -31,32 +37,37 @@ import Testing
         for frame in 0..<frames {
             for cell in 0..<rows * columns {
                 let (top, left) = (cell / columns * side, cell % columns * side)
+                for row in top..<top + side {
+                    for column in left..<left + side { tokens += (0..<channels).map { number(frame, row, column, $0) } }
+                }
+            }
+            for cell in 0..<windowRows * windowColumns {
+                let (top, left) = (cell / windowColumns * side - shift, cell % windowColumns * side - shift)
                 for row in top - rim..<top + side + rim {
                     for column in left - rim..<left + side + rim {
-                        let values = (0..<channels).map { number(frame, row, column, $0) }
-                        wanted += values
-                        if top..<top + side ~= row, left..<left + side ~= column { tokens += values }
+                        wanted += (0..<channels).map { number(frame, row, column, $0) }
                     }
                 }
             }
         }
-        let read = try Activations(columns: windows.width, maximumRows: frames * rows * columns)
-        for row in 0..<frames * rows * columns { read.row(row).update(repeating: .nan, count: windows.width) }
+        let windowCount = frames * windowRows * windowColumns
+        let read = try Activations(columns: windows.width, maximumRows: windowCount)
+        for row in 0..<windowCount { read.row(row).update(repeating: .nan, count: windows.width) }
         windows.read(tokens, frames: frames, into: read)
-        let found = (0..<frames * rows * columns).flatMap { row in (0..<windows.width).map { read.row(row)[$0] } }
+        let found = (0..<windowCount).flatMap { row in (0..<windows.width).map { read.row(row)[$0] } }
         #expect(found == wanted)
 
         // Each latent comes back as often as windows have it.
         func windowsOver(_ place: Int, of count: Int) -> Int {
-            (0..<count).count { ($0 * side - rim..<($0 + 1) * side + rim).contains(place) }
+            (0..<count).count { ($0 * side - shift - rim..<($0 + 1) * side - shift + rim).contains(place) }
         }
         windows.sum(read, frames: frames, into: &total)
         for (index, token) in tokens.enumerated() {
             let latent = index % settings.tokenWidth / channels
             let cell = index / settings.tokenWidth % (rows * columns)
             let times =
-                windowsOver(cell / columns * side + latent / side, of: rows)
-                * windowsOver(cell % columns * side + latent % side, of: columns)
+                windowsOver(cell / columns * side + latent / side, of: windowRows)
+                * windowsOver(cell % columns * side + latent % side, of: windowColumns)
             #expect(total[index] == token * Float(times))
         }
     }

@@ -37,20 +37,21 @@ def latents_of(tokens: torch.Tensor, frames: int, rows: int, columns: int, side:
     return tokens.reshape(B, frames, rows, columns, side, side, -1).permute(0, 1, 2, 4, 3, 5, 6).reshape(B, frames, rows * side, columns * side, -1)
 
 
-def windows_of(tokens: torch.Tensor, grid: tuple[int, int, int], side: int, rim: int) -> torch.Tensor:
+def windows_of(tokens: torch.Tensor, grid: tuple[int, int, int], side: int, rim: int, shift: bool = False) -> torch.Tensor:
     """Tokens of (frames, rows, columns) with what lies around them: (B, F * rows * columns, side * side * C) -> (..., (side + 2 rim)^2 * C),
-    zeros beyond the frame."""
-    z = F.pad(latents_of(tokens, *grid, side), (0, 0, rim, rim, rim, rim))
+    zeros beyond the frame. `shift`: windows on the shifted grid, (rows + 1) x (columns + 1) of them, each in the middle of four of the others."""
+    edge = rim + shift * side // 2
+    z = F.pad(latents_of(tokens, *grid, side), (0, 0, edge, edge, edge, edge))
     z = z.unfold(2, side + 2 * rim, side).unfold(3, side + 2 * rim, side)  # (B, F, rows, columns, C, down, across)
-    return z.permute(0, 1, 2, 3, 5, 6, 4).reshape(*tokens.shape[:2], -1)
+    return z.permute(0, 1, 2, 3, 5, 6, 4).flatten(1, 3).flatten(2)
 
 
-def sum_of_windows(windows: torch.Tensor, grid: tuple[int, int, int], side: int, rim: int) -> torch.Tensor:
+def sum_of_windows(windows: torch.Tensor, grid: tuple[int, int, int], side: int, rim: int, shift: bool = False) -> torch.Tensor:
     """The way back: each latent is the sum of what its own token and its neighbours' say of it."""
     frames, rows, columns = grid
     s = side + 2 * rim
-    x = windows.view(-1, rows * columns, s * s, windows.shape[-1] // (s * s)).permute(0, 3, 2, 1).flatten(1, 2)
-    z = F.fold(x, (rows * side, columns * side), s, padding=rim, stride=side)
+    x = windows.view(-1, (rows + shift) * (columns + shift), s * s, windows.shape[-1] // (s * s)).permute(0, 3, 2, 1).flatten(1, 2)
+    z = F.fold(x, (rows * side, columns * side), s, padding=rim + shift * side // 2, stride=side)
     return tokens_of(z.view(-1, frames, *z.shape[1:]).movedim(2, -1), side)
 
 
@@ -132,35 +133,39 @@ class FlowDecoder(nn.Module):
         """Prompt rows (B, M, prompt) -> (B, M, d): once a prompt."""
         return norm(self.prompt_in(((rows - self.prompt_mean) / self.prompt_scale).clamp(-8, 8)))
 
-    def positions(self, first_frames: list[int], frames: int, rows: int, columns: int) -> torch.Tensor:
+    def positions(self, first_frames: list[int], frames: int, rows: int, columns: int, shift: bool = False) -> torch.Tensor:
         """(t, y, x) of the tokens of each chunk: its video tokens, then its sound tokens at y = x = -2."""
+        down, across = (torch.arange(n + shift) - shift / 2 for n in (rows, columns))
         device, out = self.frame.device, []
         for first in first_frames:
-            t, y, x = torch.meshgrid(torch.arange(frames) + first, torch.arange(rows), torch.arange(columns), indexing="ij")
+            t, y, x = torch.meshgrid(torch.arange(frames) + float(first), down, across, indexing="ij")
             out.append(torch.stack([t, y, x], -1).view(-1, 3))
             out.append(torch.stack([torch.arange(frames) + first, torch.full((frames,), -2), torch.full((frames,), -2)], -1))
         return torch.cat(out).float().to(device)
 
-    def place_features(self, rows: int, columns: int) -> torch.Tensor:
-        """(rows * columns, 16): cos and sin of pi k u, k = 1...4, for u = the token's centre in 0...1 down, then across."""
+    def place_features(self, rows: int, columns: int, shift: bool = False) -> torch.Tensor:
+        """(tokens of a frame, 16): cos and sin of pi k u, k = 1...4, for u = the token's centre in 0...1 down, then across."""
         device = self.frame.device
         k = math.pi * torch.arange(1, 5, device=device)
-        down, across = ((torch.arange(n, device=device) + 0.5)[:, None] / n * k for n in (rows, columns))
+        down, across = ((torch.arange(n + shift, device=device) + 0.5 * (not shift))[:, None] / n * k for n in (rows, columns))
         f = lambda a: torch.cat([a.cos(), a.sin()], -1)
-        return torch.cat([f(down)[:, None].expand(-1, columns, -1), f(across)[None].expand(rows, -1, -1)], -1).reshape(rows * columns, 16)
+        return torch.cat([f(down)[:, None].expand(-1, len(across), -1), f(across)[None].expand(len(down), -1, -1)], -1).reshape(-1, 16)
 
-    def forward(self, video, sound, t, kinds, first_frames, prompt, prompt_mask, sees, rows, columns, loads=None, past=None, kept=None, probed=None):
+    def forward(self, video, sound, t, kinds, first_frames, prompt, prompt_mask, sees, rows, columns, loads=None, past=None, kept=None, probed=None, shift=False):
         """video (B, P, F * rows * columns, token), sound (B, P, F, sound; already normalised), t (B, P) noise levels, kinds [P],
-        first_frames [P], prompt (B, M, d) from `read`, sees: the chunks that each chunk sees, past: (K, V) a block. Returns the predicted clean video and sound tokens."""
-        B, P, V, _ = video.shape
+        first_frames [P], prompt (B, M, d) from `read`, sees: the chunks that each chunk sees, past: (K, V) a block.
+        `shift`: inside, the tokens are those of the shifted grid. Returns the predicted clean video and sound tokens."""
+        B, P, _, _ = video.shape
         frames = sound.shape[2]
         e = self.frame[:frames]
-        windows = (frames, rows, columns), self.c.token_latents, self.c.rim_latents
-        v = self.video_in(windows_of(video.flatten(0, 1), *windows).unflatten(0, (B, P))) + self.place(self.place_features(rows, columns)).repeat(frames, 1) + e.repeat_interleave(rows * columns, 0)
+        windows = (frames, rows, columns), self.c.token_latents, self.c.rim_latents, shift
+        place = self.place(self.place_features(rows, columns, shift))
+        v = self.video_in(windows_of(video.flatten(0, 1), *windows).unflatten(0, (B, P))) + place.repeat(frames, 1) + e.repeat_interleave(len(place), 0)
+        V = v.shape[2]
         x = torch.cat([v, self.sound_in(sound) + e], 2)
         m = F.silu(self.time(t) + self.kind[list(kinds)])
         modulation = self.modulation(m).view(B, P, 6, -1)
-        table = rope(self.positions(first_frames, frames, rows, columns), self.c.width // self.c.heads)
+        table = rope(self.positions(first_frames, frames, rows, columns, shift), self.c.width // self.c.heads)
         for i, block in enumerate(self.blocks):
             x = block(x, modulation, prompt, prompt_mask, sees, table, loads, past[i] if past else None, kept)
             if probed is not None and i == len(self.blocks) // 2 - 1:
@@ -200,18 +205,23 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
 
     `noise(k)` gives chunk k's starting video and sound tokens; without it they come from `seed`. `caution`: what is half-way a clip has
     errors beside its noise, which training does not show; told a higher noise level than there is, the network mends more of them (Li et
-    al., "Alleviating Exposure Bias in Diffusion Models through Sampling with Shifted Time Steps", 2023). 1: told what is. After its last step a chunk is
-    committed: one pass at t = 0 makes the K and V that later chunks see; the last `history_chunks` are kept, so memory has a bound."""
+    al., "Alleviating Exposure Bias in Diffusion Models through Sampling with Shifted Time Steps", 2023). 1: told what is. With
+    `alternate_grids` every other step is made on the shifted grid: what does not fit together across the borders of tokens lies within a
+    token there, and is mended (the cycle spinning of Coifman and Donoho, "Translation-Invariant De-Noising", 1995, a grid at a time). After
+    its last step a chunk is committed: one pass at t = 0 on each grid makes the K and V that later chunks see; the last `history_chunks`
+    are kept, so memory has a bound."""
     c, (gh, gw), device = model.c, grid, rows.device
     B, f, side = len(rows), c.chunk_frames, c.token_latents
     g = torch.Generator(device="cpu").manual_seed(seed)
-    prompt, n = model.read(rows), f * gh * gw + f
+    prompt = model.read(rows)
+    prompts = torch.cat([prompt] * 2)
     times = shifted(steps, shift, device)
     none = torch.zeros(B, dtype=torch.bool, device=device)
-    plain = prompt_masks(lengths, rows.shape[1], 1, n, none)
-    twice = torch.cat([plain, prompt_masks(lengths, rows.shape[1], 1, n, ~none)])
-    prompts = torch.cat([prompt] * 2)
-    committed, video, sound = [], [], []  # committed: per chunk, per block (K, V)
+    grids = (False, True) if c.alternate_grids else (False,)
+    sizes = [f * (gh + moved) * (gw + moved) + f for moved in grids]
+    plain = [prompt_masks(lengths, rows.shape[1], 1, n, none) for n in sizes]
+    twice = [torch.cat([p, prompt_masks(lengths, rows.shape[1], 1, n, ~none)]) for p, n in zip(plain, sizes)]
+    committed, video, sound = [[] for _ in grids], [], []  # committed: per grid, per chunk, per block (K, V)
     for k in range(chunks):
         if noise:
             xv, xs = noise(k)
@@ -219,17 +229,19 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
             xv = torch.randn(B, f * gh * gw, side * side * channels, generator=g, device="cpu").to(device)
             xs = torch.randn(B, f, model.sound_mean.numel(), generator=g, device="cpu").to(device)
         kind, first = [numbered(k, c)], [k * f]
-        window = committed[-c.history_chunks :]
-        past = [tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None
-        past2 = [(torch.cat([a, a]), torch.cat([b, b])) for a, b in past] if past else None
-        for a, b in zip(times[:-1], times[1:]):
+        windows = [earlier[-c.history_chunks :] for earlier in committed]
+        pasts = [[tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None for window in windows]
+        for step, (a, b) in enumerate(zip(times[:-1], times[1:])):
+            i = step % len(grids)
+            past = [(torch.cat([a, a]), torch.cat([b, b])) for a, b in pasts[i]] if pasts[i] else None
             t = towards_noise(a, caution).expand(2 * B, 1)
-            pv, ps = (p[:, 0] for p in model(torch.cat([xv, xv])[:, None], torch.cat([xs, xs])[:, None], t, kind, first, prompts, twice, ALONE, gh, gw, past=past2))
+            pv, ps = (p[:, 0] for p in model(torch.cat([xv, xv])[:, None], torch.cat([xs, xs])[:, None], t, kind, first, prompts, twice[i], ALONE, gh, gw, past=past, shift=grids[i]))
             pv, ps = (p[B:] + guidance * (p[:B] - p[B:]) for p in (pv, ps))
             xv, xs = xv + (b - a) * (xv - pv) / a, xs + (b - a) * (xs - ps) / a
-        kept: list = []
-        model(xv[:, None], xs[:, None], torch.zeros(B, 1, device=device), kind, first, prompt, plain, ALONE, gh, gw, past=past, kept=kept)
-        committed = [*window[1 - c.history_chunks :], kept] if c.history_chunks > 1 else [kept]
+        for i, moved in enumerate(grids):
+            kept: list = []
+            model(xv[:, None], xs[:, None], torch.zeros(B, 1, device=device), kind, first, prompt, plain[i], ALONE, gh, gw, past=pasts[i], kept=kept, shift=moved)
+            committed[i] = [*windows[i][1 - c.history_chunks :], kept] if c.history_chunks > 1 else [kept]
         video.append(xv)
         sound.append(xs)
     latents = torch.cat([latents_of(v, f, gh, gw, side) for v in video], 1)

@@ -9,6 +9,7 @@ import dataclasses
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from . import prompts, world
@@ -36,14 +37,14 @@ def probe_size(config) -> int:
     return len(world.things_of(config)) + 6
 
 
-def facts(config, scenes, times, side: int) -> np.ndarray:
-    """What stands where, for each token (scenes, times, side * side, probe_size): which thing is nearest to the token, how far it is
+def facts(config, scenes, times, side: int, shift: bool = False) -> np.ndarray:
+    """What stands where, for each token (scenes, times, side * side, probe_size; with `shift` of the shifted grid, one more each way): which thing is nearest to the token, how far it is
     across and down, its size and turn, and whether it is near. Naming these from half-way through the network, under any noise, is far
     easier to learn than drawing, and what drawing needs; the head that names them is not part of what films."""
     names, px = world.things_of(config), config.frame_px
-    unit, centres = px / 64, (np.arange(side) + 0.5) * px / side
+    unit, centres = px / 64, (np.arange(side + shift) + 0.5 * (not shift)) * px / side
     cy, cx = (a.reshape(-1) for a in np.meshgrid(centres, centres, indexing="ij"))
-    out = np.zeros((len(scenes), len(times), side * side, len(names) + 6), np.float32)
+    out = np.zeros((len(scenes), len(times), len(cx), len(names) + 6), np.float32)
     for b, scene in enumerate(scenes):
         tracks = world.tracks(config, scene, max(times) + 1)
         x, y, size, turn = (np.stack([getattr(p, k)[times] for p in tracks], -1)[:, None] for k in ("x", "y", "size", "turn"))  # (times, 1, sprites)
@@ -100,8 +101,9 @@ class Batches:
         k = int(r.integers(1, n - 1))
         return [k + 1, k - 1, k], f, [(1, 0), (2, 0), (2, 1)], 1
 
-    def draw(self, r: np.random.Generator, sort: str | None = None, count: int | None = None, beyond: bool | None = None):
-        """A batch. `beyond`: of chunks that reach past the clip's end; None: as the settings have it, and never for checks."""
+    def draw(self, r: np.random.Generator, sort: str | None = None, count: int | None = None, beyond: bool | None = None, shift: bool | None = None):
+        """A batch. `beyond`: of chunks that reach past the clip's end, `shift`: read and drawn on the shifted grid; None: as the settings
+        have it, and never for checks."""
         c, shares = self.c, np.array([getattr(self.c, f"share_{s}") for s in SORTS])
         sort = sort or SORTS[r.choice(len(SORTS), p=shares / shares.sum())]
         chunks, f, sees, noisy = self.layout(sort, r)
@@ -110,7 +112,9 @@ class Batches:
         if beyond:
             later = int(r.integers(1, self.w.frames // f + 1))
             chunks = [k + later for k in chunks]
-        tokens = f * self.side**2 + f
+        if shift is None:
+            shift = self.odds is not None and r.random() < c.shifted_share
+        tokens = f * (self.side + shift) ** 2 + f
         count = count or max(8, c.batch_tokens // (tokens * len(chunks)))
         chosen = r.choice(len(self.pool), size=count, p=self.odds) if self.odds is not None else r.integers(len(self.pool), size=count)
         different = sorted(set(chunks))
@@ -127,18 +131,20 @@ class Batches:
             z = self.codec.encode(to_float(np.concatenate(frames)))
         z = z.view(count * len(different), f, *z.shape[1:])
         video = tokens_of(z, c.token_latents).view(count, len(different), f * self.side**2, -1)[:, places]
-        cover = tensor(np.concatenate(covers)).view(count, len(different), f, self.side, -1, self.side, self.w.frame_px // self.side)
-        cover = cover.mean((4, 6)).reshape(count, len(different), -1)[:, places[-noisy:]]
+        cover, token_px = tensor(np.concatenate(covers)), self.w.frame_px // self.side
+        covered = lambda px, side: px.view(count, len(different), f, side, token_px, side, token_px).mean((4, 6)).reshape(count, len(different), -1)[:, places[-noisy:]]
+        around = covered(F.pad(cover, (token_px // 2,) * 4), self.side + 1) if shift else covered(cover, self.side)
+        cover = covered(cover, self.side)
         mel = sound_tokens(tensor(self.pool.mel[chosen].astype(np.float32)), self.w.frames)
         sound = mel[:, [t % self.w.frames for t in times]].view(count, len(different), f, -1)[:, places]
-        known = tensor(facts(self.w, scenes, times, self.side)).view(count, len(different), f * self.side**2, -1)[:, places[-noisy:]]
+        known = tensor(facts(self.w, scenes, times, self.side, shift)).view(count, len(different), f * (self.side + shift) ** 2, -1)[:, places[-noisy:]]
         rows, lengths = self.pool.batch(chosen)
         lot = r.random()
         share = 1.0 if lot < c.told else 0.0 if lot < (1 + c.told) / 2 else 0.5
         told = {k: r.random() < share for k in different}
         kinds = [STILL if sort == "still" else numbered(k, c) if k == 0 or told[k] else INSIDE for k in chunks]
         visible = [[*(j for k, j in sees if k == i), i] for i in range(len(chunks))]
-        return dict(scenes=scenes, sort=sort, noisy=noisy, visible=visible, known=known, video=video, sound=sound, cover=cover, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
+        return dict(scenes=scenes, sort=sort, noisy=noisy, visible=visible, known=known, video=video, sound=sound, cover=cover, around=around, shift=shift, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
 
 
 def noise_levels(rows: int, columns: int, c) -> torch.Tensor:
@@ -153,8 +159,8 @@ def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, pixel: torch.Tens
     """Per-sample losses of a batch: v of video, v of video in pixels (`pixel`: the squared scale of each number of a token, 1 on the mean),
     v of sound, and of naming what stands where."""
     video, sound = b["video"], (b["sound"] - model.sound_mean) / model.sound_scale
-    B, P, V, _ = video.shape
-    n, Q = V + sound.shape[2], b["noisy"]
+    B, P, _, _ = video.shape
+    n, Q = b["known"].shape[2] + sound.shape[2], b["noisy"]
     ev, es = noise or (torch.randn_like(video), torch.randn_like(sound))
     level = torch.rand(B, P) * c.history_noise * (torch.rand(B, 1) < 0.5)
     level[:, P - Q :] = noise_levels(B, Q, c) if t is None else t[:, None]
@@ -166,15 +172,15 @@ def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, pixel: torch.Tens
         visible = [[j for j in seen if i < P - Q or j >= P - Q] for i, seen in enumerate(visible)]
     pm = prompt_masks(b["lengths"], b["rows"].shape[1], P, n, dropped, Q)
     probed: list = []
-    pv, ps = model(xv, xs, level, b["kinds"], b["first"], model.read(b["rows"]), pm, visible, rows_columns, rows_columns, loads, probed=probed)
+    pv, ps = model(xv, xs, level, b["kinds"], b["first"], model.read(b["rows"]), pm, visible, rows_columns, rows_columns, loads, probed=probed, shift=b["shift"])
     floor = a[:, P - Q :].clamp(min=c.time_floor)
-    w = 1 + c.sprite_weight * (b["cover"] > 0.02).float()
-    w = w / w.mean(2, keepdim=True)
+    w, around = (1 + c.sprite_weight * (b[cover] > 0.02).float() for cover in ("cover", "around"))
+    w, around = w / w.mean(2, keepdim=True), around / around.mean(2, keepdim=True)
     error = ((pv - video)[:, P - Q :] / floor).square()
     lv = (error.mean(-1) * w).mean((1, 2))
     lp = (error * pixel).mean((1, 2, 3))
     ls = ((ps - sound)[:, P - Q :] / floor).square().mean((1, 2, 3))
-    la = ((probed[0][:, P - Q :] - b["known"]).square().mean(-1) * w).mean((1, 2))
+    la = ((probed[0][:, P - Q :] - b["known"]).square().mean(-1) * around).mean((1, 2))
     return lv, lp, ls, la
 
 
@@ -212,10 +218,10 @@ def main():
         model.load_state_dict(ema.values)
         losses = {}
         with torch.no_grad():
-            for name, sort in (("first", "first"), ("prefix", "prefix"), ("beyond", "prefix")):
+            for name, sort in (("first", "first"), ("prefix", "prefix"), ("beyond", "prefix"), ("shifted", "prefix")):
                 r = np.random.default_rng(5)
                 torch.manual_seed(5)
-                b = checks.draw(r, sort, 48, name == "beyond")
+                b = checks.draw(r, sort, 48, name == "beyond", name == "shifted")
                 t = (torch.arange(48) + 0.5) / 48
                 lv, lp, ls, la = loss_of(model, b, c, batches.side, pixel, t=t, drop=False)
                 spins = torch.tensor(["spin" in s.motions for s in b["scenes"]])

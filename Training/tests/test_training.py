@@ -142,6 +142,28 @@ class FlowTests(unittest.TestCase):
         self.assertLess(without, 0.15)
         self.assertAlmostEqual(half, (1 + without) / 2, delta=0.02)
 
+    def test_shifted_windows_lie_where_four_others_meet(self):
+        grid, side, C = (2, 3, 4), 2, 5
+        z = torch.randn(1, 2, 6, 8, C)
+        windows = flow.windows_of(flow.tokens_of(z, side), grid, side, 0, True).view(2, 4, 5, side, side, C)
+        self.assertTrue(torch.equal(windows[1, 1, 2], z[0, 1, 1:3, 3:5]))
+        self.assertTrue(torch.equal(windows[0, 3, 4, 0, 0], z[0, 0, 5, 7]))
+        self.assertEqual(windows[:, 0, :, 0].abs().max().item(), 0)  # beyond the frame
+        back = flow.sum_of_windows(windows.flatten(3).view(1, -1, side * side * C), grid, side, 0, True)
+        self.assertTrue(torch.equal(back, flow.tokens_of(z, side)))
+
+    def test_grids_take_turns(self):
+        c = goldens.CONFIG
+        model = goldens.randomise(flow.FlowDecoder(c.flow, 6, 8, 16), 1)
+        rows, lengths, used = torch.randn(1, 4, 16), torch.tensor([4]), []
+        forward = model.forward
+        model.forward = lambda *a, **k: used.append((round(a[2][0, 0].item(), 2), k["shift"])) or forward(*a, **k)
+        for alternate, wanted in ((False, [False] * 4), (True, [False, True, False, False, True])):
+            model.c, used[:] = dataclasses.replace(c.flow, alternate_grids=alternate), []
+            flow.film(model, rows, lengths, 1, (2, 2), 6, 3)
+            self.assertEqual([shift for _, shift in used], wanted)
+            self.assertEqual([t for t, _ in used][3:], [0.0] * len(used[3:]))  # committed on each grid
+
     def test_levels_are_told_higher_and_ends_stay(self):
         t = torch.linspace(0, 1, 11)
         told = flow.towards_noise(t, 1.5)

@@ -12,9 +12,9 @@ final class FilmCamera {
     let settings: FilmSettings
     private let size: FilmRequest.Size
     /// Pages of chunks that were committed, oldest first.
-    private var window: [FilmPages] = []
+    private var window: [CommittedChunk] = []
     /// Pages of a chunk that comes later in the film.
-    private(set) var future: FilmPages?
+    private(set) var future: CommittedChunk?
     private var stream: UInt64 = 0
     private var pixels: [Float]
     private var onStep: () throws -> Void = {}
@@ -23,30 +23,36 @@ final class FilmCamera {
         settings = model.settings
         size = plan.size
         let unit = settings.tokenPixels
-        let runner = try FlowRunner(
-            model.flow,
-            gridRows: plan.size.height / unit,
-            gridColumns: plan.size.width / unit,
-            frames: request.isStill ? 1 : nil,
-            maximumPromptRows: promptRows,
-            pool: pool
-        )
+        func runner(isShifted: Bool, _ first: FlowRunner?) throws -> FlowRunner {
+            try FlowRunner(
+                model.flow,
+                gridRows: plan.size.height / unit,
+                gridColumns: plan.size.width / unit,
+                isShifted: isShifted,
+                frames: request.isStill ? 1 : nil,
+                maximumPromptRows: promptRows,
+                sharingPromptOf: first,
+                pool: pool
+            )
+        }
+        let first = try runner(isShifted: false, nil)
+        let second = settings.flow.alternatesGrids ? try runner(isShifted: true, first) : nil
         var options = ChunkFilmer.Options()
         options.steps = request.steps
         options.guidance = Float(request.guidance)
         options.shift = Float(request.shift)
         options.sampler = request.sampler == .euler ? .euler : .unipc
         options.seed = request.seed
-        filmer = ChunkFilmer(runner: runner, options: options)
+        filmer = ChunkFilmer(runners: [first] + (second.map { [$0] } ?? []), options: options)
         codec = try PatchCodecRunner(
             model.codec,
             rows: plan.size.height / settings.codec.patchPixels,
             columns: plan.size.width / settings.codec.patchPixels,
-            maximumFrames: runner.frames,
+            maximumFrames: first.frames,
             pool: pool
         )
         borders = TokenBorders(height: plan.size.height, width: plan.size.width, tokenPixels: unit, pool: pool)
-        pixels = [Float](repeating: 0, count: runner.frames * codec.frameFloats)
+        pixels = [Float](repeating: 0, count: first.frames * codec.frameFloats)
     }
 
     var chunkFrames: Int { filmer.chunkFrames }
@@ -62,12 +68,12 @@ final class FilmCamera {
 
     /// Forgets what was filmed: the next chunk begins a shot.
     func cut() {
-        window.forEach(filmer.runner.recycle)
+        window.forEach(filmer.recycle)
         window = []
     }
 
     func forgetFuture() {
-        if let future { filmer.runner.recycle(future) }
+        if let future { filmer.recycle(future) }
         future = nil
     }
 
@@ -120,7 +126,7 @@ final class FilmCamera {
 
     private func commit(_ plan: ChunkFilmer.Plan, _ tokens: ChunkTokens) throws {
         window.append(try filmer.commit(plan, tokens))
-        while window.count > settings.flow.historyChunks { filmer.runner.recycle(window.removeFirst()) }
+        while window.count > settings.flow.historyChunks { filmer.recycle(window.removeFirst()) }
     }
 
     /// The frames of a chunk.

@@ -176,7 +176,7 @@ final class FilmDirector {
         steps.shot = index
         let clock = ContinuousClock()
         let start = clock.now
-        try studio.handOver(try studio.readPrompt(prompts[index]), to: camera.filmer.runner)
+        try studio.handOver(try studio.readPrompt(prompts[index]), to: camera.filmer)
         receipt.promptSeconds += seconds(start.duration(to: clock.now))
         let shot = request.shots[index]
         // The first frames of a fade are shown while the shot before it ends.

@@ -120,14 +120,14 @@ public final class FilmStudio {
     }
 
     /// Hands a context's keys and values to the decoder, but for the first rows, which every prompt shares.
-    func handOver(_ table: PageTable, to runner: FlowRunner) throws {
+    func handOver(_ table: PageTable, to filmer: ChunkFilmer) throws {
         // Pages of a session are checked before they are used, also where attention has not come to them.
         for layer in model.settings.flow.trunkLayers {
             try table.checkIntact(layer: layer, pages: table.pages.indices, pool: runtime.runner.pool)
         }
         let prefix = min(model.settings.promptPrefixRows, max(0, table.count - 1))
         let rows = ContextRows(table: table, layers: model.settings.flow.trunkLayers)
-        try runner.readPrompt(count: table.count - prefix) { range, memory, stride in
+        try filmer.readPrompt(count: table.count - prefix) { range, memory, stride in
             for row in range { rows.copy(slot: prefix + row, into: memory + (row - range.lowerBound) * stride) }
         }
     }
