@@ -96,7 +96,7 @@ class Flow:
     token_latents: int = 2  # latents along each side of a token
     rim_latents: int = 1  # how far a token is read from, and drawn into, its neighbours (since minute 695)
     alternate_grids: bool = False  # film every other step on the shifted grid
-    shifted_share: float = 0.5  # share of the batches on it (since minute 883)
+    shifted_share: float = 0.5  # share of the batches on it (since minute 881)
     history_chunks: int = 2  # how far back a chunk looks
     told_chunks: int = 3  # later chunks of a shot that are told their number; those after them only that they are later ones
     batch_tokens: int = 2048
