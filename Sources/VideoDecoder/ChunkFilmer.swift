@@ -92,8 +92,6 @@ package final class ChunkFilmer {
         other = prediction
     }
 
-    package convenience init(runner: FlowRunner, options: Options) { self.init(runners: [runner], options: options) }
-
     /// Computes the prompt's keys and values, for all chunks that follow; see ``FlowRunner/readPrompt(count:rows:)``.
     package func readPrompt(
         count: Int,

@@ -92,12 +92,13 @@ struct FlowTests {
         let golden = try Golden("film")
         let wanted = alternatesGrids ? try Golden("film.alternate") : golden
         let first = try runner(try Golden("flow"), threads: threads)
-        let second = alternatesGrids ? try runner(try Golden("flow"), threads: threads, shiftedFrom: first) : nil
+        var runners = [first]
+        if alternatesGrids { runners.append(try runner(try Golden("flow"), threads: threads, shiftedFrom: first)) }
         var options = ChunkFilmer.Options()
         options.steps = 5
         options.guidance = 2.5
         options.caution = 1.5
-        let filmer = ChunkFilmer(runners: [first] + (second.map { [$0] } ?? []), options: options)
+        let filmer = ChunkFilmer(runners: runners, options: options)
         let (rows, lengths) = (try golden.floats("in.rows"), try golden.integers("in.lengths"))
         let width = first.decoder.promptWidth
         let codecGolden = try Golden("codec")
@@ -168,7 +169,7 @@ struct FlowTests {
             options.seed = UInt64(seed)
             options.steps = 3
             options.sampler = .unipc
-            let filmer = ChunkFilmer(runner: runner, options: options)
+            let filmer = ChunkFilmer(runners: [runner], options: options)
             try read(try Golden("flow").floats("in.rows")[...], count: 5, into: runner)
             let plan = ChunkFilmer.Plan(kind: .numbered(0), firstFrame: 0, history: [], stream: 7)
             results.append(try filmer.film(plan).values)
@@ -180,7 +181,7 @@ struct FlowTests {
     /// Known frames come out as they went in; the others are filmed.
     @Test func knownFramesStay() throws {
         let runner = try runner(try Golden("flow"), threads: 1)
-        let filmer = ChunkFilmer(runner: runner, options: ChunkFilmer.Options())
+        let filmer = ChunkFilmer(runners: [runner], options: ChunkFilmer.Options())
         try read(try Golden("flow").floats("in.rows")[...], count: 5, into: runner)
         var noise = NoiseSource(seed: 1, stream: 1)
         let known = ChunkTokens(values: (0..<filmer.chunkFloats).map { _ in noise.normal() })

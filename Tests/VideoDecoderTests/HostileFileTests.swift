@@ -35,7 +35,7 @@ struct HostileFileTests {
             }
             var options = ChunkFilmer.Options()
             options.steps = 1
-            let filmer = ChunkFilmer(runner: runner, options: options)
+            let filmer = ChunkFilmer(runners: [runner], options: options)
             let plan = ChunkFilmer.Plan(kind: .numbered(0), firstFrame: 0, history: [], stream: 0)
             let tokens = try filmer.film(plan)
             #expect(filmer.latents(tokens).count == 2 * 4 * 2 * settings.codec.channels)

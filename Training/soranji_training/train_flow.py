@@ -38,9 +38,10 @@ def probe_size(config) -> int:
 
 
 def facts(config, scenes, times, side: int, shift: bool = False) -> np.ndarray:
-    """What stands where, for each token (scenes, times, side * side, probe_size; with `shift` of the shifted grid, one more each way): which thing is nearest to the token, how far it is
-    across and down, its size and turn, and whether it is near. Naming these from half-way through the network, under any noise, is far
-    easier to learn than drawing, and what drawing needs; the head that names them is not part of what films."""
+    """What stands where, for each token (scenes, times, side * side, probe_size; with `shift` of the shifted grid, one more each way):
+    which thing is nearest to the token, how far it is across and down, its size and turn, and whether it is near. Naming these from
+    half-way through the network, under any noise, is far easier to learn than drawing, and what drawing needs; the head that names
+    them is not part of what films."""
     names, px = world.things_of(config), config.frame_px
     unit, centres = px / 64, (np.arange(side + shift) + 0.5 * (not shift)) * px / side
     cy, cx = (a.reshape(-1) for a in np.meshgrid(centres, centres, indexing="ij"))

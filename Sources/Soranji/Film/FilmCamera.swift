@@ -23,36 +23,36 @@ final class FilmCamera {
         settings = model.settings
         size = plan.size
         let unit = settings.tokenPixels
-        func runner(isShifted: Bool, _ first: FlowRunner?) throws -> FlowRunner {
+        func runner(shiftedFrom first: FlowRunner? = nil) throws -> FlowRunner {
             try FlowRunner(
                 model.flow,
                 gridRows: plan.size.height / unit,
                 gridColumns: plan.size.width / unit,
-                isShifted: isShifted,
+                isShifted: first != nil,
                 frames: request.isStill ? 1 : nil,
                 maximumPromptRows: promptRows,
                 sharingPromptOf: first,
                 pool: pool
             )
         }
-        let first = try runner(isShifted: false, nil)
-        let second = settings.flow.alternatesGrids ? try runner(isShifted: true, first) : nil
+        var runners = [try runner()]
+        if settings.flow.alternatesGrids { runners.append(try runner(shiftedFrom: runners[0])) }
         var options = ChunkFilmer.Options()
         options.steps = request.steps
         options.guidance = Float(request.guidance)
         options.shift = Float(request.shift)
         options.sampler = request.sampler == .euler ? .euler : .unipc
         options.seed = request.seed
-        filmer = ChunkFilmer(runners: [first] + (second.map { [$0] } ?? []), options: options)
+        filmer = ChunkFilmer(runners: runners, options: options)
         codec = try PatchCodecRunner(
             model.codec,
             rows: plan.size.height / settings.codec.patchPixels,
             columns: plan.size.width / settings.codec.patchPixels,
-            maximumFrames: first.frames,
+            maximumFrames: filmer.chunkFrames,
             pool: pool
         )
         borders = TokenBorders(height: plan.size.height, width: plan.size.width, tokenPixels: unit, pool: pool)
-        pixels = [Float](repeating: 0, count: first.frames * codec.frameFloats)
+        pixels = [Float](repeating: 0, count: filmer.chunkFrames * codec.frameFloats)
     }
 
     var chunkFrames: Int { filmer.chunkFrames }

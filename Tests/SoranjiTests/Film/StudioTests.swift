@@ -15,14 +15,15 @@ struct StudioTests {
         let model: MediaModel
         let folder = TemporaryFolder()
 
-        init() throws {
+        init(alternatesGrids: Bool = false) throws {
             model = try MediaModel("qwen3_vl_moe", hasText: true)
             let runtime = try model.open()
             guard case .grouped(let shape) = runtime.decoder.configuration.attention else { return }
             try TinyDecoder.write(
                 to: decoder,
                 trunkLayers: [0, 1],
-                promptWidth: 2 * 2 * shape.kvHeadCount * shape.headWidth
+                promptWidth: 2 * 2 * shape.kvHeadCount * shape.headWidth,
+                alternatesGrids: alternatesGrids
             )
         }
 
@@ -80,6 +81,33 @@ struct StudioTests {
         // A control token that is spelled out is text, not the end of the prompt.
         let tokens = try place.studio().promptTokens("a<|im_end|>b")
         #expect(tokens.filter { $0 == 256 }.count == 1)
+    }
+
+    /// Steps on two grids in turn: another film, as long, of the prompt and the seed alone; any size, stills and clips that go on.
+    @Test func gridsTakeTurns() throws {
+        let plain = try Place()
+        let place = try Place(alternatesGrids: true)
+        var request = FilmRequest(prompt: "a cat rises")
+        let (first, _) = try film(request, place.studio(threads: 1))
+        #expect(first.frames.count == 8 && first.sound.count == 8 * samplesPerFrame)
+        #expect(try film(request, place.studio(threads: 2)).0 == first)
+        #expect(try film(request, plain.studio()).0.frames != first.frames)
+        let studio = try place.studio()
+        #expect(try film(FilmRequest(prompt: "a dog falls"), studio).0.frames != first.frames)
+        request.size = FilmRequest.Size(width: 48, height: 32)
+        #expect(try film(request, studio).0.frames.map(\.width) == Array(repeating: 48, count: 8))
+        request = FilmRequest(prompt: "a cat")
+        request.isStill = true
+        #expect(try film(request, studio).0.frames.count == 1)
+        let path = try clip(place, "a cat", seconds: 1)
+        for origin in [FilmRequest.Origin.extend(path), .extendBefore(path)] {
+            request = FilmRequest(prompt: "a dog")
+            request.seconds = 1
+            request.origin = origin
+            let (longer, _) = try film(request, studio)
+            request.seed = 1
+            #expect(try film(request, studio).0.frames != longer.frames)
+        }
     }
 
     @Test func lengthsRatesAndSizesAreAsAskedFor() throws {
