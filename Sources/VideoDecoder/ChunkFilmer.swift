@@ -15,9 +15,9 @@ package struct CommittedChunk {
 
 /// Films chunks: noise in, clean tokens out, step by step, with guidance.
 ///
-/// Given two runners, one of them on the shifted grid, it takes turns: what does not fit together across the borders of
-/// tokens lies within a token in the next step, and is mended there. (Coifman and Donoho, "Translation-Invariant De-Noising",
-/// 1995, call it cycle spinning.)
+/// Given two runners, the second of them on the shifted grid, it makes some of the last steps on that one: what does not
+/// fit together across the borders of tokens lies within a token there, and is mended. (Coifman and Donoho,
+/// "Translation-Invariant De-Noising", 1995, call it cycle spinning.)
 ///
 /// What a chunk sees of others is the caller's choice (``ChunkFilmer/Plan/history``): the chunks before it for a clip that
 /// runs on, the one after it to film backwards, both to join. Memory does not depend on how many chunks are filmed.
@@ -34,6 +34,8 @@ package final class ChunkFilmer {
         /// network mends more of them. (Li et al., "Alleviating Exposure Bias in Diffusion Models through Sampling with
         /// Shifted Time Steps", 2023.)
         package var caution: Float = 1.5
+        /// Below this noise level the last step, and every other one before it, is made by the second of two runners.
+        package var shiftedBelow: Float = 0
         package var sampler = SamplerKind.euler
         package var seed: UInt64 = 0
 
@@ -62,7 +64,7 @@ package final class ChunkFilmer {
         }
     }
 
-    /// What makes the first step and, in turn, the others; all but the first share its prompt.
+    /// What makes the steps, and those on the shifted grid; the second shares the first one's prompt.
     private let runners: [FlowRunner]
     package let options: Options
     private let settings: FilmSettings
@@ -80,9 +82,9 @@ package final class ChunkFilmer {
     private var latentRows: Int { runner.gridRows * settings.flow.tokenSide }
     private var latentColumns: Int { runner.gridColumns * settings.flow.tokenSide }
 
-    /// - Parameter runners: of one decoder and chunks of one size, at least one.
+    /// - Parameter runners: of one decoder and chunks of one size; one, or one on each grid.
     package init(runners: [FlowRunner], options: Options) {
-        precondition(!runners.isEmpty && runners.allSatisfy { $0.prompt === runners[0].prompt })
+        precondition(1...2 ~= runners.count && runners.allSatisfy { $0.prompt === runners[0].prompt })
         self.runners = runners
         self.options = options
         settings = runners[0].decoder.settings
@@ -128,7 +130,7 @@ package final class ChunkFilmer {
         var step = 0
         while !sampler.isFinished {
             try onStep(step)
-            predict(plan, step: step, level: sampler.level, x)
+            predict(plan, level: sampler.level, stepsAfter: schedule.stepCount - 1 - step, x)
             if let known = plan.known {
                 forNumbers(of: known.frames, known.hasSound) { prediction[$0] = known.tokens.values[$0] }
             }
@@ -171,8 +173,9 @@ package final class ChunkFilmer {
     }
 
     /// Fills `prediction` with what both branches make of x: without the prompt, and so much further.
-    private func predict(_ plan: Plan, step: Int, level: Float, _ x: [Float]) {
-        let turn = step % runners.count
+    private func predict(_ plan: Plan, level: Float, stepsAfter: Int, _ x: [Float]) {
+        let isShifted = runners.count > 1 && level < options.shiftedBelow && stepsAfter % 2 == 0
+        let turn = isShifted ? 1 : 0
         let chunk = chunk(plan, level: NoiseSchedule.shifted(level, by: options.caution), runner: turn)
         x.withUnsafeBufferPointer { values in
             guard let base = values.baseAddress else { return }

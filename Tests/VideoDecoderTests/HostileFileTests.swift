@@ -73,19 +73,21 @@ struct HostileFileTests {
 
     @Test func onlyTokensWithAHalfCanBeShifted() throws {
         let dims = TinyDecoder.dims(trunkLayers: [0])
-        func settings(_ alternates: JSON, side: Int) throws -> FilmSettings {
+        func settings(_ level: JSON, side: Int) throws -> FilmSettings {
             var object = try #require(dims.objectValue)
             var flow = try #require(dims["flow"]?.objectValue)
-            flow["alternate_grids"] = alternates
+            flow["shifted_below"] = level
             flow["token_latents"] = .integer(Int64(side))
             object["flow"] = .object(flow)
             return try FilmSettings(dims: .object(object), path: "settings")
         }
-        #expect(try !FilmSettings(dims: dims, path: "settings").flow.alternatesGrids)
-        #expect(try settings(.bool(true), side: 2).flow.alternatesGrids)
-        #expect(throws: FilmError.self) { try settings(.bool(true), side: 1) }
-        #expect(try !settings(.bool(false), side: 1).flow.alternatesGrids)
-        #expect(throws: FilmError.self) { try settings(.integer(1), side: 2) }
+        #expect(try FilmSettings(dims: dims, path: "settings").flow.shiftedBelow == 0)
+        #expect(try settings(.number(0.5), side: 2).flow.shiftedBelow == 0.5)
+        #expect(throws: FilmError.self) { try settings(.number(0.5), side: 1) }
+        #expect(try settings(.number(0), side: 1).flow.shiftedBelow == 0)
+        for level: JSON in [.number(1.5), .number(-0.1), .number(.nan), .bool(true), .string("0.5")] {
+            #expect(throws: FilmError.self) { try settings(level, side: 2) }
+        }
     }
 
     @Test func damagedSettings() throws {
@@ -137,7 +139,8 @@ struct HostileFileTests {
             pool: pool
         )
         var options = ChunkFilmer.Options()
-        options.steps = 1
+        options.steps = 2
+        options.shiftedBelow = 0.8
         let filmer = ChunkFilmer(runners: [plain, shifted], options: options)
         var history: [CommittedChunk] = []
         var seen: Set<ObjectIdentifier> = []

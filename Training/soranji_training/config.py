@@ -95,8 +95,9 @@ class Flow:
     chunk_frames: int = 4
     token_latents: int = 2  # latents along each side of a token
     rim_latents: int = 1  # how far a token is read from, and drawn into, its neighbours (since minute 695)
-    alternate_grids: bool = False  # film every other step on the shifted grid
-    shifted_share: float = 0.5  # share of the batches on it (since minute 881)
+    shifted_below: float = 0.0  # film the last step, and every other one before it, on the shifted grid where the noise level is below this
+    shifted_share: float = 0.35  # share of the batches on it (since minute 881; to minute 931 half, at all levels)
+    shifted_levels: tuple[float, float] = (0.1, 0.65)  # their noise levels
     history_chunks: int = 2  # how far back a chunk looks
     told_chunks: int = 3  # later chunks of a shot that are told their number; those after them only that they are later ones
     batch_tokens: int = 2048

@@ -205,11 +205,11 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
 
     `noise(k)` gives chunk k's starting video and sound tokens; without it they come from `seed`. `caution`: what is half-way a clip has
     errors beside its noise, which training does not show; told a higher noise level than there is, the network mends more of them (Li et
-    al., "Alleviating Exposure Bias in Diffusion Models through Sampling with Shifted Time Steps", 2023). 1: told what is. With
-    `alternate_grids` every other step is made on the shifted grid: what does not fit together across the borders of tokens lies within a
-    token there, and is mended (the cycle spinning of Coifman and Donoho, "Translation-Invariant De-Noising", 1995, a grid at a time). After
-    its last step a chunk is committed: one pass at t = 0 on each grid makes the K and V that later chunks see; the last `history_chunks`
-    are kept, so memory has a bound."""
+    al., "Alleviating Exposure Bias in Diffusion Models through Sampling with Shifted Time Steps", 2023). 1: told what is. Below the
+    level `shifted_below` the last step, and every other one before it, is made on the shifted grid: what does not fit together across the
+    borders of tokens lies within a token there, and is mended (the cycle spinning of Coifman and Donoho, "Translation-Invariant
+    De-Noising", 1995, a grid at a time). After its last step a chunk is committed: one pass at t = 0 on each grid makes the K and V that
+    later chunks see; the last `history_chunks` are kept, so memory has a bound."""
     c, (gh, gw), device = model.c, grid, rows.device
     B, f, side = len(rows), c.chunk_frames, c.token_latents
     g = torch.Generator(device="cpu").manual_seed(seed)
@@ -217,7 +217,7 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
     prompts = torch.cat([prompt] * 2)
     times = shifted(steps, shift, device)
     none = torch.zeros(B, dtype=torch.bool, device=device)
-    grids = (False, True) if c.alternate_grids else (False,)
+    grids = (False, True) if c.shifted_below > 0 else (False,)
     sizes = [f * (gh + moved) * (gw + moved) + f for moved in grids]
     plain = [prompt_masks(lengths, rows.shape[1], 1, n, none) for n in sizes]
     twice = [torch.cat([p, prompt_masks(lengths, rows.shape[1], 1, n, ~none)]) for p, n in zip(plain, sizes)]
@@ -232,7 +232,7 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
         windows = [earlier[-c.history_chunks :] for earlier in committed]
         pasts = [[tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None for window in windows]
         for step, (a, b) in enumerate(zip(times[:-1], times[1:])):
-            i = step % len(grids)
+            i = int(a < c.shifted_below and (steps - 1 - step) % 2 == 0)
             past = [(torch.cat([a, a]), torch.cat([b, b])) for a, b in pasts[i]] if pasts[i] else None
             t = towards_noise(a, caution).expand(2 * B, 1)
             pv, ps = (p[:, 0] for p in model(torch.cat([xv, xv])[:, None], torch.cat([xs, xs])[:, None], t, kind, first, prompts, twice[i], ALONE, gh, gw, past=past, shift=grids[i]))

@@ -108,9 +108,9 @@ def main():
     inputs = {f"noise_video.{k}": v for k, (v, _) in enumerate(noise)} | {f"noise_sound.{k}": v for k, (_, v) in enumerate(noise)}
     assert tokens_of(z[:, :2], 2).shape == noise[0][0].shape
     write(out, "film", None, inputs | dict(rows=rows, lengths=lengths), dict(latents=z, sound=s), dict(weights="flow.safetensors", steps=5, guidance=2.5, shift=3.0, caution=1.5))
-    flow.c = dataclasses.replace(c.flow, alternate_grids=True)
+    flow.c = dataclasses.replace(c.flow, shifted_below=0.9)  # levels 1, 0.92, 0.82, 0.67, 0.43: the third and the last
     z, s = film(flow, rows, lengths, 4, (grid, grid), c.codec.channels, 5, 2.5, 3.0, noise=lambda k: noise[k], caution=1.5)
-    write(out, "film.alternate", None, {}, dict(latents=z, sound=s), dict(inputs="film.safetensors", weights="flow.safetensors"))
+    write(out, "film.shifted", None, {}, dict(latents=z, sound=s), dict(inputs="film.safetensors", weights="flow.safetensors"))
 
     senses = randomise(Senses(c, trunk.emb), 5)
     latents, picture = rand(2, 8, 4, 4, c.codec.channels), rand(2, 32, MEL.bands).clamp(-1, 1)

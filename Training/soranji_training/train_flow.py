@@ -148,8 +148,12 @@ class Batches:
         return dict(scenes=scenes, sort=sort, noisy=noisy, visible=visible, known=known, video=video, sound=sound, cover=cover, around=around, shift=shift, rows=rows, lengths=lengths, kinds=kinds, first=[k * f for k in chunks])
 
 
-def noise_levels(rows: int, columns: int, c) -> torch.Tensor:
-    """(rows, columns) of t, at random: mostly towards noise, where a clip's plan is made, and a share near its end."""
+def noise_levels(rows: int, columns: int, c, shift: bool = False) -> torch.Tensor:
+    """(rows, columns) of t, at random: mostly towards noise, where a clip's plan is made, and a share near its end. On the shifted grid,
+    which is for mending, evenly from `shifted_levels`."""
+    if shift:
+        low, high = c.shifted_levels
+        return low + (high - low) * torch.rand(rows, columns)
     level = torch.sigmoid(torch.randn(rows, columns) + c.shift_mean)
     low, high = c.fine
     fine = low + (high - low) * torch.rand(rows, columns)
@@ -164,7 +168,7 @@ def loss_of(model: FlowDecoder, b: dict, c, rows_columns: int, pixel: torch.Tens
     n, Q = b["known"].shape[2] + sound.shape[2], b["noisy"]
     ev, es = noise or (torch.randn_like(video), torch.randn_like(sound))
     level = torch.rand(B, P) * c.history_noise * (torch.rand(B, 1) < 0.5)
-    level[:, P - Q :] = noise_levels(B, Q, c) if t is None else t[:, None]
+    level[:, P - Q :] = noise_levels(B, Q, c, b["shift"]) if t is None else t[:, None]
     a = level[..., None, None]
     xv, xs = (1 - a) * video + a * ev, (1 - a) * sound + a * es
     dropped = torch.rand(B) < c.prompt_drop if drop else torch.zeros(B, dtype=torch.bool)

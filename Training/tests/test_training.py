@@ -152,17 +152,17 @@ class FlowTests(unittest.TestCase):
         back = flow.sum_of_windows(windows.flatten(3).view(1, -1, side * side * C), grid, side, 0, True)
         self.assertTrue(torch.equal(back, flow.tokens_of(z, side)))
 
-    def test_grids_take_turns(self):
+    def test_last_steps_are_on_the_shifted_grid(self):
         c = goldens.CONFIG
         model = goldens.randomise(flow.FlowDecoder(c.flow, 6, 8, 16), 1)
         rows, lengths, used = torch.randn(1, 4, 16), torch.tensor([4]), []
         forward = model.forward
         model.forward = lambda *a, **k: used.append((round(a[2][0, 0].item(), 2), k["shift"])) or forward(*a, **k)
-        for alternate, wanted in ((False, [False] * 4), (True, [False, True, False, False, True])):
-            model.c, used[:] = dataclasses.replace(c.flow, alternate_grids=alternate), []
-            flow.film(model, rows, lengths, 1, (2, 2), 6, 3)
+        for below, wanted in ((0, [False] * 5), (0.7, [False, False, False, True, False, True]), (0.95, [False, True, False, True, False, True])):  # levels 1, 0.9, 0.75, 0.5
+            model.c, used[:] = dataclasses.replace(c.flow, shifted_below=below), []
+            flow.film(model, rows, lengths, 1, (2, 2), 6, 4)
             self.assertEqual([shift for _, shift in used], wanted)
-            self.assertEqual([t for t, _ in used][3:], [0.0] * len(used[3:]))  # committed on each grid
+            self.assertEqual([t for t, _ in used][4:], [0.0] * len(used[4:]))  # committed on each grid
 
     def test_levels_are_told_higher_and_ends_stay(self):
         t = torch.linspace(0, 1, 11)

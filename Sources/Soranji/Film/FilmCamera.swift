@@ -36,11 +36,12 @@ final class FilmCamera {
             )
         }
         var runners = [try runner()]
-        if settings.flow.alternatesGrids { runners.append(try runner(shiftedFrom: runners[0])) }
+        if settings.flow.shiftedBelow > 0 { runners.append(try runner(shiftedFrom: runners[0])) }
         var options = ChunkFilmer.Options()
         options.steps = request.steps
         options.guidance = Float(request.guidance)
         options.shift = Float(request.shift)
+        options.shiftedBelow = Float(settings.flow.shiftedBelow)
         options.sampler = request.sampler == .euler ? .euler : .unipc
         options.seed = request.seed
         filmer = ChunkFilmer(runners: runners, options: options)

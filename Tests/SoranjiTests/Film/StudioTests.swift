@@ -15,7 +15,7 @@ struct StudioTests {
         let model: MediaModel
         let folder = TemporaryFolder()
 
-        init(alternatesGrids: Bool = false) throws {
+        init(shiftedBelow: Double = 0) throws {
             model = try MediaModel("qwen3_vl_moe", hasText: true)
             let runtime = try model.open()
             guard case .grouped(let shape) = runtime.decoder.configuration.attention else { return }
@@ -23,7 +23,7 @@ struct StudioTests {
                 to: decoder,
                 trunkLayers: [0, 1],
                 promptWidth: 2 * 2 * shape.kvHeadCount * shape.headWidth,
-                alternatesGrids: alternatesGrids
+                shiftedBelow: shiftedBelow
             )
         }
 
@@ -83,15 +83,18 @@ struct StudioTests {
         #expect(tokens.filter { $0 == 256 }.count == 1)
     }
 
-    /// Steps on two grids in turn: another film, as long, of the prompt and the seed alone; any size, stills and clips that go on.
-    @Test func gridsTakeTurns() throws {
+    /// The last of two steps on the shifted grid: another film, as long, of the prompt and the seed alone; any size, stills and clips that go on.
+    @Test func theLastStepIsOnTheShiftedGrid() throws {
         let plain = try Place()
-        let place = try Place(alternatesGrids: true)
+        let place = try Place(shiftedBelow: 0.8)
         var request = FilmRequest(prompt: "a cat rises")
         let (first, _) = try film(request, place.studio(threads: 1))
         #expect(first.frames.count == 8 && first.sound.count == 8 * samplesPerFrame)
         #expect(try film(request, place.studio(threads: 2)).0 == first)
         #expect(try film(request, plain.studio()).0.frames != first.frames)
+        // Its noise level is 0.75.
+        let lower = try Place(shiftedBelow: 0.7)
+        #expect(try film(request, lower.studio()).0 == film(request, plain.studio()).0)
         let studio = try place.studio()
         #expect(try film(FilmRequest(prompt: "a dog falls"), studio).0.frames != first.frames)
         request.size = FilmRequest.Size(width: 48, height: 32)
