@@ -8,6 +8,19 @@ package struct ChunkTokens: Sendable, Equatable {
     package init(values: [Float]) { self.values = values }
 }
 
+/// A chunk that was filmed.
+package struct FilmedChunk: Sendable, Equatable {
+    /// What later chunks see, and the sound: the mean of what the grids draw.
+    package var tokens: ChunkTokens
+    /// What each grid draws, the plain one first: frames are made of these. One alone where nothing was filmed.
+    package var drawn: [ChunkTokens]
+
+    package init(tokens: ChunkTokens, drawn: [ChunkTokens]) {
+        self.tokens = tokens
+        self.drawn = drawn
+    }
+}
+
 /// What later chunks see of one that was committed: its pages on each grid that it is filmed on.
 package struct CommittedChunk {
     let pages: [FilmPages]
@@ -15,9 +28,9 @@ package struct CommittedChunk {
 
 /// Films chunks: noise in, clean tokens out, step by step, with guidance.
 ///
-/// Given two runners, the second of them on the shifted grid, it makes some of the last steps on that one: what does not
-/// fit together across the borders of tokens lies within a token there, and is mended. (Coifman and Donoho,
-/// "Translation-Invariant De-Noising", 1995, call it cycle spinning.)
+/// Given two runners, the second of them on the shifted grid, it makes the last step on both, for ``GridBlend`` to make
+/// frames of what both draw: what does not fit together across the borders of tokens lies within a token of the other
+/// grid. (Coifman and Donoho, "Translation-Invariant De-Noising", 1995, call it cycle spinning.) Later chunks see the mean.
 ///
 /// What a chunk sees of others is the caller's choice (``ChunkFilmer/Plan/history``): the chunks before it for a clip that
 /// runs on, the one after it to film backwards, both to join. Memory does not depend on how many chunks are filmed.
@@ -34,8 +47,6 @@ package final class ChunkFilmer {
         /// network mends more of them. (Li et al., "Alleviating Exposure Bias in Diffusion Models through Sampling with
         /// Shifted Time Steps", 2023.)
         package var caution: Float = 1.5
-        /// Below this noise level the last step, and every other one before it, is made by the second of two runners.
-        package var shiftedBelow: Float = 0
         package var sampler = SamplerKind.euler
         package var seed: UInt64 = 0
 
@@ -64,7 +75,7 @@ package final class ChunkFilmer {
         }
     }
 
-    /// What makes the steps, and those on the shifted grid; the second shares the first one's prompt.
+    /// What makes the steps, and on the shifted grid the last one as well; the second shares the first one's prompt.
     private let runners: [FlowRunner]
     package let options: Options
     private let settings: FilmSettings
@@ -111,12 +122,12 @@ package final class ChunkFilmer {
         _ plan: Plan,
         noise: [Float]? = nil,
         onStep: (Int) throws -> Void = { _ in }
-    ) throws -> ChunkTokens {
+    ) throws -> FilmedChunk {
         var x = noise ?? drawNoise(stream: plan.stream)
         precondition(x.count == chunkFloats)
         let strength = plan.source.map { min(1, max(0, $0.strength)) } ?? 1
         if let source = plan.source {
-            guard strength > 0 else { return source.tokens }
+            guard strength > 0 else { return FilmedChunk(tokens: source.tokens, drawn: [source.tokens]) }
             for index in x.indices { x[index] = (1 - strength) * source.tokens.values[index] + strength * x[index] }
         }
         let schedule = NoiseSchedule(steps: options.steps, shift: options.shift, strength: strength)
@@ -127,17 +138,21 @@ package final class ChunkFilmer {
                 x[$0] = (1 - strength) * known.tokens.values[$0] + strength * x[$0]
             }
         }
-        var step = 0
-        while !sampler.isFinished {
+        var drawn: [ChunkTokens] = []
+        for step in 0..<schedule.stepCount {
             try onStep(step)
-            predict(plan, level: sampler.level, stepsAfter: schedule.stepCount - 1 - step, x)
-            if let known = plan.known {
-                forNumbers(of: known.frames, known.hasSound) { prediction[$0] = known.tokens.values[$0] }
+            let isLast = step == schedule.stepCount - 1
+            for grid in isLast ? runners.indices : 0..<1 {
+                predict(plan, level: sampler.level, runner: grid, x)
+                if let known = plan.known {
+                    forNumbers(of: known.frames, known.hasSound) { prediction[$0] = known.tokens.values[$0] }
+                }
+                if isLast { drawn.append(ChunkTokens(values: prediction)) }
             }
+            if drawn.count == 2 { prediction = zip(drawn[0].values, drawn[1].values).map { ($0 + $1) / 2 } }
             sampler.advance(&x, prediction: prediction)
-            step += 1
         }
-        return ChunkTokens(values: x)
+        return FilmedChunk(tokens: ChunkTokens(values: x), drawn: drawn)
     }
 
     /// Keeps what later chunks see of a chunk; see ``FlowRunner/commit(_:video:sound:)``.
@@ -173,13 +188,11 @@ package final class ChunkFilmer {
     }
 
     /// Fills `prediction` with what both branches make of x: without the prompt, and so much further.
-    private func predict(_ plan: Plan, level: Float, stepsAfter: Int, _ x: [Float]) {
-        let isShifted = runners.count > 1 && level < options.shiftedBelow && stepsAfter % 2 == 0
-        let turn = isShifted ? 1 : 0
-        let chunk = chunk(plan, level: NoiseSchedule.shifted(level, by: options.caution), runner: turn)
+    private func predict(_ plan: Plan, level: Float, runner grid: Int, _ x: [Float]) {
+        let chunk = chunk(plan, level: NoiseSchedule.shifted(level, by: options.caution), runner: grid)
         x.withUnsafeBufferPointer { values in
             guard let base = values.baseAddress else { return }
-            runners[turn].predict(
+            runners[grid].predict(
                 chunk,
                 video: base,
                 sound: base + videoFloats,

@@ -52,8 +52,8 @@ package struct FilmSettings: Sendable, Equatable {
         package var historyChunks: Int
         /// How many chunks after a shot's first are told their number in the shot.
         package var toldChunks: Int
-        /// Below this noise level the last step, and every other one before it, is made on the shifted grid; 0: none is.
-        package var shiftedBelow: Double
+        /// Whether the last step is made on the shifted grid as well, and frames are a blend of what both draw.
+        package var usesBothGrids: Bool
     }
 
     package var world: World
@@ -118,7 +118,7 @@ package struct FilmSettings: Sendable, Equatable {
             rimLatents: try reader.countIfPresent("flow", "rim_latents", 0...16) ?? 0,
             historyChunks: try reader.count("flow", "history_chunks", 1...64),
             toldChunks: try reader.countIfPresent("flow", "told_chunks", 0...64) ?? 0,
-            shiftedBelow: try reader.numberIfPresent("flow", "shifted_below", 0...1) ?? 0
+            usesBothGrids: try reader.flagIfPresent("flow", "both_grids") ?? false
         )
         promptPrefixRows = try reader.countIfPresent("prompt_prefix_rows", 0...64) ?? 3
         flow.expertsPerToken = min(flow.expertsPerToken, flow.expertCount)
@@ -147,7 +147,7 @@ package struct FilmSettings: Sendable, Equatable {
         guard world.framePixels % tokenPixels == 0 else {
             throw fail("frames of \(world.framePixels) pixels are not whole tokens of \(tokenPixels)")
         }
-        guard flow.shiftedBelow == 0 || flow.tokenSide % 2 == 0 else {
+        guard !flow.usesBothGrids || flow.tokenSide % 2 == 0 else {
             throw fail("flow: tokens of \(flow.tokenSide) latents have no half to be shifted by")
         }
         guard mel.window % 2 == 0 else { throw fail("mel: a window of \(mel.window) samples is odd") }
@@ -178,9 +178,10 @@ package struct FilmSettings: Sendable, Equatable {
             return value
         }
 
-        func numberIfPresent(_ part: String, _ name: String, _ range: ClosedRange<Double>) throws(FilmError) -> Double?
-        {
-            json[part]?[name] == nil ? nil : try number(part, name, range)
+        func flagIfPresent(_ part: String, _ name: String) throws(FilmError) -> Bool? {
+            guard let value = json[part]?[name] else { return nil }
+            guard let flag = value.boolValue else { throw bad("\(part).\(name)") }
+            return flag
         }
 
         func counts(_ part: String, _ name: String, _ range: ClosedRange<Int>) throws(FilmError) -> [Int] {

@@ -88,17 +88,16 @@ struct FlowTests {
 
     /// Four chunks of five steps with guidance: latents, sound, and frames over 50 dB; on one grid, and on two.
     @Test(arguments: [1, 2], [false, true])
-    func filmAgreesWithPyTorch(threads: Int, takesShiftedSteps: Bool) throws {
+    func filmAgreesWithPyTorch(threads: Int, usesBothGrids: Bool) throws {
         let golden = try Golden("film")
-        let wanted = takesShiftedSteps ? try Golden("film.shifted") : golden
+        let wanted = usesBothGrids ? try Golden("film.both") : golden
         let first = try runner(try Golden("flow"), threads: threads)
         var runners = [first]
-        if takesShiftedSteps { runners.append(try runner(try Golden("flow"), threads: threads, shiftedFrom: first)) }
+        if usesBothGrids { runners.append(try runner(try Golden("flow"), threads: threads, shiftedFrom: first)) }
         var options = ChunkFilmer.Options()
         options.steps = 5
         options.guidance = 2.5
         options.caution = 1.5
-        if takesShiftedSteps { options.shiftedBelow = 0.9 }
         let filmer = ChunkFilmer(runners: runners, options: options)
         let (rows, lengths) = (try golden.floats("in.rows"), try golden.integers("in.lengths"))
         let width = first.decoder.promptWidth
@@ -118,7 +117,7 @@ struct FlowTests {
         for sample in 0..<2 {
             try read(rows[sample * 5 * width..<(sample + 1) * 5 * width], count: lengths[sample], into: first)
             var history: [CommittedChunk] = []
-            var latents: [Float] = []
+            var drawn: [[Float]] = [[], []]
             var sound: [Float] = []
             for index in 0..<4 {
                 let video = try golden.floats("in.noise_video.\(index)")
@@ -131,21 +130,29 @@ struct FlowTests {
                     history: history,
                     stream: 0
                 )
-                let tokens = try filmer.film(plan, noise: noise)
+                let filmed = try filmer.film(plan, noise: noise)
+                let tokens = filmed.tokens
                 history.append(try filmer.commit(plan, tokens))
                 if history.count > 2 { filmer.recycle(history.removeFirst()) }
-                latents += filmer.latents(tokens)
+                #expect(filmed.drawn.count == runners.count)
+                let mean = tokens.values.indices.map { index in
+                    filmed.drawn.reduce(0) { $0 + $1.values[index] } / Float(runners.count)
+                }
+                #expect(largestDifference(tokens.values, mean) < 1e-5)
+                for (grid, tokens) in filmed.drawn.enumerated() { drawn[grid] += filmer.latents(tokens) }
                 sound += filmer.sound(tokens)
                 #expect(filmer.tokens(latents: filmer.latents(tokens), sound: filmer.sound(tokens)).values.count == 288)
             }
-            let expected = try half("out.latents", sample)
-            #expect(largestDifference(latents, expected) < 1e-3)
             #expect(largestDifference(sound, try half("out.sound", sample)) < 1e-3)
-            var ours = [Float](repeating: 0, count: 8 * frames.frameFloats)
-            var theirs = ours
-            frames.synthesize(latents, count: 8, into: &ours)
-            frames.synthesize(expected, count: 8, into: &theirs)
-            #expect(peakSignalToNoise(ours, theirs) > 50)
+            for (name, latents) in zip(usesBothGrids ? ["latents", "shifted"] : ["latents"], drawn) {
+                let expected = try half("out." + name, sample)
+                #expect(largestDifference(latents, expected) < 1e-3)
+                var ours = [Float](repeating: 0, count: 8 * frames.frameFloats)
+                var theirs = ours
+                frames.synthesize(latents, count: 8, into: &ours)
+                frames.synthesize(expected, count: 8, into: &theirs)
+                #expect(peakSignalToNoise(ours, theirs) > 50)
+            }
         }
     }
 
@@ -173,7 +180,7 @@ struct FlowTests {
             let filmer = ChunkFilmer(runners: [runner], options: options)
             try read(try Golden("flow").floats("in.rows")[...], count: 5, into: runner)
             let plan = ChunkFilmer.Plan(kind: .numbered(0), firstFrame: 0, history: [], stream: 7)
-            results.append(try filmer.film(plan).values)
+            results.append(try filmer.film(plan).tokens.values)
         }
         #expect(results[0] == results[1])
         #expect(results[1] != results[2])
@@ -187,16 +194,16 @@ struct FlowTests {
         var noise = NoiseSource(seed: 1, stream: 1)
         let known = ChunkTokens(values: (0..<filmer.chunkFloats).map { _ in noise.normal() })
         var plan = ChunkFilmer.Plan(kind: .numbered(0), firstFrame: 0, history: [], stream: 0)
-        let free = try filmer.film(plan)
+        let free = try filmer.film(plan).tokens
         plan.known = (known, [0], true)
-        let bound = try filmer.film(plan)
+        let bound = try filmer.film(plan).tokens
         let frame = 4 * 24
         #expect(largestDifference(bound.values[..<frame], known.values[..<frame]) < 1e-4)
         #expect(bound.values[frame..<2 * frame] != free.values[frame..<2 * frame])
         // No strength: the source itself.
         plan.known = nil
         plan.source = (known, 0)
-        #expect(try filmer.film(plan) == known)
+        #expect(try filmer.film(plan) == FilmedChunk(tokens: known, drawn: [known]))
     }
 
     @Test func promptsThatAreTooLongAreRefused() throws {

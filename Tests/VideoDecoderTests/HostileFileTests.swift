@@ -37,7 +37,7 @@ struct HostileFileTests {
             options.steps = 1
             let filmer = ChunkFilmer(runners: [runner], options: options)
             let plan = ChunkFilmer.Plan(kind: .numbered(0), firstFrame: 0, history: [], stream: 0)
-            let tokens = try filmer.film(plan)
+            let tokens = try filmer.film(plan).tokens
             #expect(filmer.latents(tokens).count == 2 * 4 * 2 * settings.codec.channels)
         } else {
             let codec = try PatchCodec(file, settings: settings.codec, prefix: "w.")
@@ -73,20 +73,20 @@ struct HostileFileTests {
 
     @Test func onlyTokensWithAHalfCanBeShifted() throws {
         let dims = TinyDecoder.dims(trunkLayers: [0])
-        func settings(_ level: JSON, side: Int) throws -> FilmSettings {
+        func settings(_ flag: JSON, side: Int) throws -> FilmSettings {
             var object = try #require(dims.objectValue)
             var flow = try #require(dims["flow"]?.objectValue)
-            flow["shifted_below"] = level
+            flow["both_grids"] = flag
             flow["token_latents"] = .integer(Int64(side))
             object["flow"] = .object(flow)
             return try FilmSettings(dims: .object(object), path: "settings")
         }
-        #expect(try FilmSettings(dims: dims, path: "settings").flow.shiftedBelow == 0)
-        #expect(try settings(.number(0.5), side: 2).flow.shiftedBelow == 0.5)
-        #expect(throws: FilmError.self) { try settings(.number(0.5), side: 1) }
-        #expect(try settings(.number(0), side: 1).flow.shiftedBelow == 0)
-        for level: JSON in [.number(1.5), .number(-0.1), .number(.nan), .bool(true), .string("0.5")] {
-            #expect(throws: FilmError.self) { try settings(level, side: 2) }
+        #expect(try !FilmSettings(dims: dims, path: "settings").flow.usesBothGrids)
+        #expect(try settings(.bool(true), side: 2).flow.usesBothGrids)
+        #expect(throws: FilmError.self) { try settings(.bool(true), side: 1) }
+        #expect(try !settings(.bool(false), side: 1).flow.usesBothGrids)
+        for flag: JSON in [.integer(1), .null, .string("true")] {
+            #expect(throws: FilmError.self) { try settings(flag, side: 2) }
         }
     }
 
@@ -140,7 +140,6 @@ struct HostileFileTests {
         )
         var options = ChunkFilmer.Options()
         options.steps = 2
-        options.shiftedBelow = 0.8
         let filmer = ChunkFilmer(runners: [plain, shifted], options: options)
         var history: [CommittedChunk] = []
         var seen: Set<ObjectIdentifier> = []
@@ -151,7 +150,7 @@ struct HostileFileTests {
                 history: history,
                 stream: UInt64(chunk)
             )
-            let committed = try filmer.commit(plan, filmer.film(plan))
+            let committed = try filmer.commit(plan, filmer.film(plan).tokens)
             #expect(committed.pages.count == 2)
             seen.formUnion(committed.pages.map { ObjectIdentifier($0) })
             history.append(committed)

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import borders, config as configuration
+from . import config as configuration
+from .grids import blend
 from .layers import Block, Norm, grid_positions, rope, tensor
 
 
@@ -88,10 +89,15 @@ class Codec(nn.Module):
         return self.encode(to_float(clip))
 
     @torch.no_grad()
-    def decode_clip(self, z: torch.Tensor, batch: int = 64, token_px: int | None = None) -> np.ndarray:
-        """(T, h, w, channels) -> uint8 (T, H, W, 3). `token_px`: it was filmed by tokens of this side; their borders are softened."""
-        frames = torch.cat([self.decode(z[i : i + batch]) for i in range(0, len(z), batch)])
-        return to_bytes(borders.soften(frames, token_px) if token_px else frames)
+    def decode_clip(self, z: torch.Tensor, batch: int = 64) -> np.ndarray:
+        """(T, h, w, channels) -> uint8 (T, H, W, 3)."""
+        return to_bytes(torch.cat([self.decode(z[i : i + batch]) for i in range(0, len(z), batch)]))
+
+    @torch.no_grad()
+    def decode_film(self, z: torch.Tensor, token_px: int) -> np.ndarray:
+        """(G, T, h, w, channels), as each of one or two grids of tokens of side `token_px` draws it -> uint8 (T, H, W, 3)."""
+        frames = [self.decode(latents) for latents in z]
+        return to_bytes(blend(*frames, token_px) if len(frames) == 2 else frames[0])
 
     def fit(self, frames: np.ndarray, cover: np.ndarray):
         """Sets mean, basis and scale from frames uint8 (N, H, W, 3) and the sprites' cover (N, H, W)."""

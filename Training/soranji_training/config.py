@@ -95,7 +95,7 @@ class Flow:
     chunk_frames: int = 4
     token_latents: int = 2  # latents along each side of a token
     rim_latents: int = 1  # how far a token is read from, and drawn into, its neighbours (since minute 695)
-    shifted_below: float = 0.6  # film the last step, and every other one before it, on the shifted grid where the noise level is below this
+    both_grids: bool = True  # make the last step of a film on the shifted grid as well, and blend what both draw
     shifted_share: float = 0.35  # share of the batches on it (since minute 881; to minute 948 half, at all levels)
     shifted_levels: tuple[float, float] = (0.1, 0.65)  # their noise levels
     history_chunks: int = 2  # how far back a chunk looks

@@ -31,7 +31,7 @@ def main():
     side = c.world.frame_px // c.token_px
     z, sound = film(model, rows, torch.tensor([rows.shape[1]]), c.world.frames // c.flow.chunk_frames, (side, side), c.codec.channels, args.steps_film, args.guidance, seed=args.seed)
     wave = MelPicture(c.mel, c.world.sample_rate).waveform(sound[0].reshape(-1, c.mel.bands).cpu().numpy())
-    write_mp4(args.out, codec.decode_clip(z[0], token_px=c.token_px), wave, c.world.fps, c.world.sample_rate)
+    write_mp4(args.out, codec.decode_film(z[:, 0], c.token_px), wave, c.world.fps, c.world.sample_rate)
     print(args.out)
 
 

@@ -201,15 +201,15 @@ def towards_noise(level, shift: float):
 
 @torch.no_grad()
 def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: int, grid: tuple[int, int], channels: int, steps: int = 12, guidance: float = 1.5, shift: float = 3.0, seed: int = 0, noise=None, caution: float = 1.5):
-    """Films one shot per prompt: rows (B, M, prompt). Returns latents (B, T, h, w, C) and sound tokens (B, T, sound), the mel scale undone.
+    """Films one shot per prompt: rows (B, M, prompt). Returns latents (G, B, T, h, w, C), as each of G grids draws them, and sound tokens
+    (B, T, sound), the mel scale undone.
 
     `noise(k)` gives chunk k's starting video and sound tokens; without it they come from `seed`. `caution`: what is half-way a clip has
     errors beside its noise, which training does not show; told a higher noise level than there is, the network mends more of them (Li et
-    al., "Alleviating Exposure Bias in Diffusion Models through Sampling with Shifted Time Steps", 2023). 1: told what is. Below the
-    level `shifted_below` the last step, and every other one before it, is made on the shifted grid: what does not fit together across the
-    borders of tokens lies within a token there, and is mended (the cycle spinning of Coifman and Donoho, "Translation-Invariant
-    De-Noising", 1995, a grid at a time). After its last step a chunk is committed: one pass at t = 0 on each grid makes the K and V that
-    later chunks see; the last `history_chunks` are kept, so memory has a bound."""
+    al., "Alleviating Exposure Bias in Diffusion Models through Sampling with Shifted Time Steps", 2023). 1: told what is. With
+    `both_grids` the last step is made on the plain and on the shifted grid, for `grids.blend` to make frames of both (the cycle spinning
+    of Coifman and Donoho, "Translation-Invariant De-Noising", 1995, in the last step alone); what is committed then is their mean: one
+    pass at t = 0 on each grid makes the K and V that later chunks see; the last `history_chunks` are kept, so memory has a bound."""
     c, (gh, gw), device = model.c, grid, rows.device
     B, f, side = len(rows), c.chunk_frames, c.token_latents
     g = torch.Generator(device="cpu").manual_seed(seed)
@@ -217,11 +217,11 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
     prompts = torch.cat([prompt] * 2)
     times = shifted(steps, shift, device)
     none = torch.zeros(B, dtype=torch.bool, device=device)
-    grids = (False, True) if c.shifted_below > 0 else (False,)
+    grids = (False, True) if c.both_grids else (False,)
     sizes = [f * (gh + moved) * (gw + moved) + f for moved in grids]
     plain = [prompt_masks(lengths, rows.shape[1], 1, n, none) for n in sizes]
     twice = [torch.cat([p, prompt_masks(lengths, rows.shape[1], 1, n, ~none)]) for p, n in zip(plain, sizes)]
-    committed, video, sound = [[] for _ in grids], [], []  # committed: per grid, per chunk, per block (K, V)
+    committed, video, sound = [[] for _ in grids], [[] for _ in grids], []  # committed: per grid, per chunk, per block (K, V)
     for k in range(chunks):
         if noise:
             xv, xs = noise(k)
@@ -231,18 +231,21 @@ def film(model: FlowDecoder, rows: torch.Tensor, lengths: torch.Tensor, chunks: 
         kind, first = [numbered(k, c)], [k * f]
         windows = [earlier[-c.history_chunks :] for earlier in committed]
         pasts = [[tuple(torch.cat([chunk[i][j] for chunk in window], 2) for j in (0, 1)) for i in range(c.depth)] if window else None for window in windows]
-        for step, (a, b) in enumerate(zip(times[:-1], times[1:])):
-            i = int(a < c.shifted_below and (steps - 1 - step) % 2 == 0)
+
+        def predict(level, i):
             past = [(torch.cat([a, a]), torch.cat([b, b])) for a, b in pasts[i]] if pasts[i] else None
-            t = towards_noise(a, caution).expand(2 * B, 1)
-            pv, ps = (p[:, 0] for p in model(torch.cat([xv, xv])[:, None], torch.cat([xs, xs])[:, None], t, kind, first, prompts, twice[i], ALONE, gh, gw, past=past, shift=grids[i]))
-            pv, ps = (p[B:] + guidance * (p[:B] - p[B:]) for p in (pv, ps))
+            t = towards_noise(level, caution).expand(2 * B, 1)
+            parts = model(torch.cat([xv, xv])[:, None], torch.cat([xs, xs])[:, None], t, kind, first, prompts, twice[i], ALONE, gh, gw, past=past, shift=grids[i])
+            return [p[B:, 0] + guidance * (p[:B, 0] - p[B:, 0]) for p in parts]
+
+        for a, b in zip(times[:-1], times[1:]):
+            drawn = [predict(a, i) for i in range(len(grids) if b == 0 else 1)]
+            pv, ps = (sum(p) / len(drawn) for p in zip(*drawn))
             xv, xs = xv + (b - a) * (xv - pv) / a, xs + (b - a) * (xs - ps) / a
         for i, moved in enumerate(grids):
             kept: list = []
             model(xv[:, None], xs[:, None], torch.zeros(B, 1, device=device), kind, first, prompt, plain[i], ALONE, gh, gw, past=pasts[i], kept=kept, shift=moved)
             committed[i] = [*windows[i][1 - c.history_chunks :], kept] if c.history_chunks > 1 else [kept]
-        video.append(xv)
+            video[i].append(latents_of(drawn[i][0], f, gh, gw, side))
         sound.append(xs)
-    latents = torch.cat([latents_of(v, f, gh, gw, side) for v in video], 1)
-    return latents, torch.cat(sound, 1) * model.sound_scale + model.sound_mean
+    return torch.stack([torch.cat(v, 1) for v in video]), torch.cat(sound, 1) * model.sound_scale + model.sound_mean

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from . import borders, config as configuration
+from . import config as configuration, grids
 from .codec import Codec
 from .flow import INSIDE, START, STILL, FlowDecoder, film, prompt_masks, tokens_of
 from .grown import Grown
@@ -28,7 +28,7 @@ CONFIG = configuration.Config(
     codec=configuration.Codec(channels=6, width=24, depth=2, heads=2),
     mel=MEL,
     understanding=configuration.Understanding(eye_width=32, eye_depth=2, eye_heads=2, ear_width=32, ear_depth=1, ear_heads=2, expert_hidden=8, window_frames=8),
-    flow=configuration.Flow(width=32, depth=2, heads=2, expert_hidden=16, chunk_frames=2, trunk_layers=(1, 3), told_chunks=2),
+    flow=configuration.Flow(width=32, depth=2, heads=2, expert_hidden=16, chunk_frames=2, trunk_layers=(1, 3), told_chunks=2, both_grids=False),
 )
 
 
@@ -82,10 +82,8 @@ def main():
     z = codec.encode(frames)
     write(out, "codec", codec, dict(frames=frames), dict(latents=z, frames=codec.decode(z)))
 
-    smooth = torch.nn.functional.interpolate(torch.rand(2, 3, 6, 4, generator=torch.Generator().manual_seed(7)), (48, 32), mode="bilinear").movedim(1, -1) * 1.6 - 0.8
-    tints = torch.rand(2, 3, 2, 3, generator=torch.Generator().manual_seed(8)).repeat_interleave(16, 1).repeat_interleave(16, 2)
-    tinted = smooth + 0.15 * (tints - 0.5)
-    write(out, "borders", None, dict(frames=tinted), dict(frames=borders.soften(tinted, 16)), dict(token_px=16))
+    drawn = torch.rand(2, 2, 48, 32, 3, generator=torch.Generator().manual_seed(7)) * 2 - 1
+    write(out, "blend", None, dict(plain=drawn[0], shifted=drawn[1]), dict(frames=grids.blend(*drawn, 16)), dict(token_px=16))
 
     mel = MelPicture(MEL, c.world.sample_rate)
     t = torch.arange(4000) / 4000
@@ -106,11 +104,11 @@ def main():
     noise = [(rand(2, 8, 24), rand(2, 2, sound)) for _ in range(4)]
     z, s = film(flow, rows, lengths, 4, (grid, grid), c.codec.channels, 5, 2.5, 3.0, noise=lambda k: noise[k], caution=1.5)
     inputs = {f"noise_video.{k}": v for k, (v, _) in enumerate(noise)} | {f"noise_sound.{k}": v for k, (_, v) in enumerate(noise)}
-    assert tokens_of(z[:, :2], 2).shape == noise[0][0].shape
-    write(out, "film", None, inputs | dict(rows=rows, lengths=lengths), dict(latents=z, sound=s), dict(weights="flow.safetensors", steps=5, guidance=2.5, shift=3.0, caution=1.5))
-    flow.c = dataclasses.replace(c.flow, shifted_below=0.9)  # levels 1, 0.92, 0.82, 0.67, 0.43: the third and the last
+    assert tokens_of(z[0][:, :2], 2).shape == noise[0][0].shape
+    write(out, "film", None, inputs | dict(rows=rows, lengths=lengths), dict(latents=z[0], sound=s), dict(weights="flow.safetensors", steps=5, guidance=2.5, shift=3.0, caution=1.5))
+    flow.c = dataclasses.replace(c.flow, both_grids=True)
     z, s = film(flow, rows, lengths, 4, (grid, grid), c.codec.channels, 5, 2.5, 3.0, noise=lambda k: noise[k], caution=1.5)
-    write(out, "film.shifted", None, {}, dict(latents=z, sound=s), dict(inputs="film.safetensors", weights="flow.safetensors"))
+    write(out, "film.both", None, {}, dict(latents=z[0], shifted=z[1], sound=s), dict(inputs="film.safetensors", weights="flow.safetensors", both_grids=True))
 
     senses = randomise(Senses(c, trunk.emb), 5)
     latents, picture = rand(2, 8, 4, 4, c.codec.channels), rand(2, 32, MEL.bands).clamp(-1, 1)

@@ -223,38 +223,37 @@ class Judge:
         return "still"
 
 
-def seams(clip: np.ndarray, token_px: int) -> tuple[float, float]:
-    """How far neighbouring pixels of a clip (T, H, W, 3) differ across the borders of the decoder's tokens, and elsewhere; differences above
-    8 of 255 count as 8: edges of things, which may be anywhere. Elsewhere is at even pixels, where 4:2:0 puts its steps of colour as well."""
-    values = clip.astype(np.float32)
-    across, elsewhere = [], []
-    for axis in (1, 2):
-        steps = np.minimum(np.abs(np.diff(values, axis=axis)), 8)
-        begins = np.arange(steps.shape[axis]) + 1
-        across.append(np.compress(begins % token_px == 0, steps, axis).mean())
-        elsewhere.append(np.compress((begins % 2 == 0) & (begins % token_px != 0), steps, axis).mean())
-    return float(np.mean(across)), float(np.mean(elsewhere))
+def _means_by_grid(values: np.ndarray, first_px: int, token_px: int) -> tuple[float, float, float]:
+    """Given a number for each line between pixels, the first of them before pixel `first_px`: the mean over lines between tokens of the plain grid,
+    over those between tokens of the shifted one, and over the other even ones, where 4:2:0 puts its steps of colour as well."""
+    begins = np.arange(len(values)) + first_px
+    half = token_px // 2
+    groups = begins % token_px == 0, begins % token_px == half, (begins % 2 == 0) & (begins % half != 0)
+    return tuple(float(values[g].mean()) for g in groups)
 
 
-def cuts(clip: np.ndarray, token_px: int) -> tuple[float, float]:
-    """How many edges of a clip (T, H, W, 3) lie on a line of pixels between the decoder's tokens, and on another even one. An edge is a step
-    of over 40 of 255 in a colour that has calm (under 8) beyond it on one side at least: where a thing ends and its background begins."""
-    values = clip.astype(np.float32)
-    on, elsewhere = [], []
+def seams(clip: np.ndarray, token_px: int) -> np.ndarray:
+    """How far neighbouring pixels of a clip (T, H, W, 3) differ, in the three groups of lines of `_means_by_grid`; differences above 8 of 255 count as 8: edges of things, which
+    may be anywhere."""
+    steps = [np.minimum(np.abs(np.diff(np.moveaxis(clip.astype(np.float32), axis, 1), axis=1)), 8).mean((0, 2, 3)) for axis in (1, 2)]
+    return np.mean([_means_by_grid(s, 1, token_px) for s in steps], 0)
+
+
+def cuts(clip: np.ndarray, token_px: int) -> np.ndarray:
+    """How many edges of a clip (T, H, W, 3) lie on a line, in the three groups of lines of `_means_by_grid`. An edge is a step of over 40 of 255 in a colour that has calm
+    (under 8) beyond it on one side at least: where a thing ends and its background begins."""
+    rows = []
     for axis in (1, 2):
-        steps = np.abs(np.diff(np.moveaxis(values, axis, 1), axis=1)).max(-1)  # (T, lines, along)
+        steps = np.abs(np.diff(np.moveaxis(clip.astype(np.float32), axis, 1), axis=1)).max(-1)  # (T, lines, along)
         calm = steps < 8
-        edges = ((steps[:, 1:-1] > 40) & (calm[:, 2:] | calm[:, :-2])).sum((0, 2))
-        begins = np.arange(len(edges)) + 2
-        on.append(edges[begins % token_px == 0].mean())
-        elsewhere.append(edges[(begins % 2 == 0) & (begins % token_px != 0)].mean())
-    return float(np.mean(on)), float(np.mean(elsewhere))
+        rows.append(_means_by_grid(((steps[:, 1:-1] > 40) & (calm[:, 2:] | calm[:, :-2])).sum((0, 2)), 2, token_px))
+    return np.mean(rows, 0)
 
 
 def score(judge: Judge, clips, scenes: list[Scene], token_px: int, counted: bool = False) -> dict:
     """Shares judged right of (clip, scene) pairs; `motions`: for each motion, how many things moved so, of how many that should, and
-    what was seen instead; `seams`: how much more neighbouring pixels differ across the borders of tokens (`token_px`) than elsewhere, `cuts`: how
-    much more edges of things there are, 1 for none of either.
+    what was seen instead; `seams`: how much more neighbouring pixels differ across the borders of tokens (`token_px`) of the plain and of the shifted
+    grid (two numbers) than elsewhere, `cuts`: how much more edges of things there are; about 1 where there are no seams.
     `counted`: the number of things is not told to the judge."""
     rows, motions, borders = [], {}, []
     for clip, s in zip(clips, scenes):
@@ -278,6 +277,6 @@ def score(judge: Judge, clips, scenes: list[Scene], token_px: int, counted: bool
         part = r[r[:, 6] == n]
         if len(part):
             out |= {f"thing_{n}": round(float(part[:, 1].mean()), 4), f"motion_{n}": round(float(part[:, 3].mean()), 4)}
-    for name, (across, elsewhere) in zip(("seams", "cuts"), np.mean(borders, 0)):
-        out[name] = round(float(across / max(elsewhere, 1e-9)), 3)
+    for name, (*across, elsewhere) in zip(("seams", "cuts"), np.mean(borders, 0)):
+        out[name] = [round(float(a / max(elsewhere, 1e-9)), 3) for a in across]
     return out | {"clips": len(r), "motions": {m: f"{c[m]} of {c.total()}" + "".join(f", {n} {k}" for k, n in c.most_common() if k != m) for m, c in sorted(motions.items())}}

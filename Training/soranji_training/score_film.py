@@ -29,7 +29,7 @@ def film_clips(st, model, codec, pool, chosen, steps, guidance, seed, shift=3.0)
     side = c.world.frame_px // c.token_px
     rows, lengths = pool.batch(chosen)
     z, _ = film(model, rows, lengths, c.world.frames // c.flow.chunk_frames, (side, side), c.codec.channels, steps, guidance, shift, seed)
-    return [codec.decode_clip(x, token_px=c.token_px) for x in z]
+    return [codec.decode_film(x, c.token_px) for x in z.unbind(1)]
 
 
 def main():

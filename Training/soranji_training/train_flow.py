@@ -241,7 +241,7 @@ def main():
         rows, lengths = held.batch(chosen)
         side = batches.side * c.token_latents
         z, _ = film(model, rows, lengths, config.world.frames // c.chunk_frames, (batches.side,) * 2, config.codec.channels, steps=8)
-        clips = [codec.decode_clip(x, token_px=config.token_px) for x in z]
+        clips = [codec.decode_film(x, config.token_px) for x in z.unbind(1)]
         sheet(clips, st.folder / "sheets" / f"flow-{st.step:06d}.png", side_by_side=2)
         (st.folder / "sheets" / "flow.txt").write_text("\n".join(held.captions[i] for i in chosen))
         model.load_state_dict(keep)

@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from soranji_training import borders, codec, config, export, flow, goldens, grown, language, measures, senses, sound, stage, take_over, train_codec, train_flow, world
+from soranji_training import codec, config, export, flow, goldens, grids, grown, language, measures, senses, sound, stage, take_over, train_codec, train_flow, world
 from soranji_training.layers import Experts
 from soranji_training.optimiser import Both
 
@@ -152,17 +152,19 @@ class FlowTests(unittest.TestCase):
         back = flow.sum_of_windows(windows.flatten(3).view(1, -1, side * side * C), grid, side, 0, True)
         self.assertTrue(torch.equal(back, flow.tokens_of(z, side)))
 
-    def test_last_steps_are_on_the_shifted_grid(self):
+    def test_last_step_is_on_both_grids(self):
         c = goldens.CONFIG
         model = goldens.randomise(flow.FlowDecoder(c.flow, 6, 8, 16), 1)
         rows, lengths, used = torch.randn(1, 4, 16), torch.tensor([4]), []
         forward = model.forward
-        model.forward = lambda *a, **k: used.append((round(a[2][0, 0].item(), 2), k["shift"])) or forward(*a, **k)
-        for below, wanted in ((0, [False] * 5), (0.7, [False, False, False, True, False, True]), (0.95, [False, True, False, True, False, True])):  # levels 1, 0.9, 0.75, 0.5
-            model.c, used[:] = dataclasses.replace(c.flow, shifted_below=below), []
-            flow.film(model, rows, lengths, 1, (2, 2), 6, 4)
-            self.assertEqual([shift for _, shift in used], wanted)
-            self.assertEqual([t for t, _ in used][4:], [0.0] * len(used[4:]))  # committed on each grid
+        model.forward = lambda *a, **k: used.append((a[2][0, 0].item() > 0, k["shift"])) or forward(*a, **k)
+        for both, wanted in ((False, [False] * 3), (True, [False, False, False, True])):
+            model.c, used[:] = dataclasses.replace(c.flow, both_grids=both), []
+            latents, _ = flow.film(model, rows, lengths, 1, (2, 2), 6, 3)
+            self.assertEqual([shift for noisy, shift in used if noisy], wanted)
+            self.assertEqual([shift for noisy, shift in used if not noisy], [False, True][: 1 + both])  # committed on each grid
+            self.assertEqual(len(latents), 1 + both)
+        self.assertGreater((latents[0] - latents[1]).abs().max().item(), 0.01)
 
     def test_levels_are_told_higher_and_ends_stay(self):
         t = torch.linspace(0, 1, 11)
@@ -191,21 +193,23 @@ class MeasureTests(unittest.TestCase):
     def test_seams_are_steps_at_the_borders_of_tokens(self):
         clip = np.zeros((2, 64, 64, 3), np.uint8)
         clip[:] = np.arange(64, dtype=np.uint8)[None, None, :, None] + np.arange(64, dtype=np.uint8)[None, :, None, None]
-        self.assertEqual(measures.seams(clip, 16), (1.0, 1.0))
+        np.testing.assert_allclose(measures.seams(clip, 16), 1)
         clip[:, :, 16:] += 3
-        across, elsewhere = measures.seams(clip, 16)
-        self.assertAlmostEqual(across, 1 + 3 / 6, places=5)  # one of three borders along one of two axes
-        self.assertEqual(elsewhere, 1.0)
+        clip[:, 56:] += 2
+        # One of three borders along one of two axes; one of four on the shifted grid.
+        np.testing.assert_allclose(measures.seams(clip, 16), [1 + 3 / 6, 1 + 2 / 8, 1], rtol=1e-6)
 
     def test_cuts_are_edges_at_the_borders_of_tokens(self):
         clip = np.full((2, 64, 64, 3), 100, np.uint8)
-        self.assertEqual(measures.cuts(clip, 16), (0, 0))
+        self.assertEqual(measures.cuts(clip, 16).tolist(), [0, 0, 0])
         clip[:, 4:10, 20:42] = 200  # edges at 4, 10 and 20, 42: none between tokens
-        on, elsewhere = measures.cuts(clip, 16)
-        self.assertEqual(on, 0)
+        plain, shifted, elsewhere = measures.cuts(clip, 16)
+        self.assertEqual((plain, shifted), (0, 0))
         self.assertGreater(elsewhere, 0)
         clip[:, 4:10, 32:42] = 100  # cut off at 32
         self.assertAlmostEqual(measures.cuts(clip, 16)[0], 2 * 6 / 3 / 2)  # two frames, six rows, one of three borders along one of two axes
+        clip[:, 4:10, 20:24] = 100  # and begins at 24
+        np.testing.assert_allclose(measures.cuts(clip, 16)[:2], [2 * 6 / 3 / 2, 2 * 6 / 4 / 2])
 
     def test_tokens_are_read_and_drawn_with_a_rim(self):
         grid, side, rim, channels = (2, 3, 2), 2, 1, 5
@@ -222,19 +226,16 @@ class MeasureTests(unittest.TestCase):
         drawn = flow.sum_of_windows(other, grid, side, rim)
         torch.testing.assert_close((drawn * tokens).sum(), (other * windows).sum(), rtol=1e-4, atol=1e-3)
 
-    def test_borders_of_tokens_are_softened_and_edges_stay(self):
-        ramp = torch.linspace(-0.9, 0.9, 64)[None, None, :, None].expand(2, 64, 64, 3)
-        torch.testing.assert_close(borders.soften(ramp, 16), ramp)
-        tint = torch.zeros(2, 64, 64, 3)
-        tint[:, :, 16:32, 1] += 0.05  # 6 of 255
-        soft = borders.soften(tint, 16)
-        self.assertLess(soft.diff(dim=2).abs().max().item(), 0.05 / 4 * 1.01)
-        self.assertTrue(((soft != tint).sum((0, 1, 3)) > 0).nonzero().flatten().tolist() == [*range(12, 20), *range(28, 36)])
-        edge = torch.zeros(2, 64, 64, 3)
-        edge[:, 16:] += 0.5
-        torch.testing.assert_close(borders.soften(edge, 16), edge)
-        tint[:, 20, 15] = float("nan")
-        self.assertEqual(borders.soften(tint, 16).isnan().sum(), tint.isnan().sum())
+    def test_blended_frames_hardly_have_borders_of_either_grid(self):
+        y, x = torch.arange(48)[:, None], torch.arange(64)[None]
+        tints = lambda shift: torch.randn(9, 9, generator=torch.Generator().manual_seed(shift))[(y + shift) // 16, (x + shift) // 16]
+        plain, shifted = (tints(s)[None, :, :, None].expand(2, -1, -1, 3) for s in (0, 8))
+        mixed = grids.blend(plain, shifted, 16)
+        step = lambda frames, line: (frames[0, :, line, 0] - frames[0, :, line - 1, 0]).abs().mean().item()
+        for frames, line in ((plain, 16), (plain, 32), (shifted, 24), (shifted, 40)):
+            self.assertLess(step(mixed, line), 0.3 * step(frames, line))
+        torch.testing.assert_close(grids.blend(plain, plain, 16), plain)
+        self.assertTrue(((mixed <= torch.maximum(plain, shifted) + 1e-6) & (mixed >= torch.minimum(plain, shifted) - 1e-6)).all())
 
     def test_motions_are_counted_by_what_was_asked_and_seen(self):
         scene = lambda things, motions: SimpleNamespace(things=things, motions=motions, background="sea")

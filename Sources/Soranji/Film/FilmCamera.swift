@@ -8,7 +8,8 @@ import VideoDecoder
 final class FilmCamera {
     let filmer: ChunkFilmer
     let codec: PatchCodecRunner
-    private let borders: TokenBorders
+    /// Nil where films are drawn on one grid.
+    private let blend: GridBlend?
     let settings: FilmSettings
     private let size: FilmRequest.Size
     /// Pages of chunks that were committed, oldest first.
@@ -17,6 +18,7 @@ final class FilmCamera {
     private(set) var future: CommittedChunk?
     private var stream: UInt64 = 0
     private var pixels: [Float]
+    private var shiftedPixels: [Float]
     private var onStep: () throws -> Void = {}
 
     init(_ model: FilmModel, plan: FilmLimits.Plan, request: FilmRequest, promptRows: Int, pool: ThreadPool) throws {
@@ -36,12 +38,11 @@ final class FilmCamera {
             )
         }
         var runners = [try runner()]
-        if settings.flow.shiftedBelow > 0 { runners.append(try runner(shiftedFrom: runners[0])) }
+        if settings.flow.usesBothGrids { runners.append(try runner(shiftedFrom: runners[0])) }
         var options = ChunkFilmer.Options()
         options.steps = request.steps
         options.guidance = Float(request.guidance)
         options.shift = Float(request.shift)
-        options.shiftedBelow = Float(settings.flow.shiftedBelow)
         options.sampler = request.sampler == .euler ? .euler : .unipc
         options.seed = request.seed
         filmer = ChunkFilmer(runners: runners, options: options)
@@ -52,8 +53,11 @@ final class FilmCamera {
             maximumFrames: filmer.chunkFrames,
             pool: pool
         )
-        borders = TokenBorders(height: plan.size.height, width: plan.size.width, tokenPixels: unit, pool: pool)
+        blend =
+            settings.flow.usesBothGrids
+            ? GridBlend(height: plan.size.height, width: plan.size.width, tokenPixels: unit, pool: pool) : nil
         pixels = [Float](repeating: 0, count: filmer.chunkFrames * codec.frameFloats)
+        shiftedPixels = pixels
     }
 
     var chunkFrames: Int { filmer.chunkFrames }
@@ -100,14 +104,14 @@ final class FilmCamera {
         source: (tokens: ChunkTokens, strength: Float)? = nil,
         known: (tokens: ChunkTokens, frames: Set<Int>, hasSound: Bool)? = nil,
         commits: Bool = true
-    ) throws -> ChunkTokens {
+    ) throws -> FilmedChunk {
         var plan = plan(chunk: chunk, numberInShot: numberInShot)
         plan.source = source
         plan.known = known
         stream += 1
-        let tokens = try filmer.film(plan) { _ in try onStep() }
-        if commits { try commit(plan, tokens) }
-        return tokens
+        let filmed = try filmer.film(plan) { _ in try onStep() }
+        if commits { try commit(plan, filmed.tokens) }
+        return filmed
     }
 
     /// Takes a chunk that is there already for one that was filmed.
@@ -131,10 +135,12 @@ final class FilmCamera {
     }
 
     /// The frames of a chunk.
-    func develop(_ tokens: ChunkTokens) -> [FilmFrame] {
-        let latents = filmer.latents(tokens)
-        codec.synthesize(latents, count: chunkFrames, into: &pixels)
-        borders.soften(&pixels, count: chunkFrames)
+    func develop(_ filmed: FilmedChunk) -> [FilmFrame] {
+        codec.synthesize(filmer.latents(filmed.drawn[0]), count: chunkFrames, into: &pixels)
+        if let blend, filmed.drawn.count == 2 {
+            codec.synthesize(filmer.latents(filmed.drawn[1]), count: chunkFrames, into: &shiftedPixels)
+            blend.blend(&pixels, with: shiftedPixels)
+        }
         return (0..<chunkFrames).map { frame in
             let range = frame * codec.frameFloats..<(frame + 1) * codec.frameFloats
             return FilmFrame(width: size.width, height: size.height, pixels: pixels[range].map(Self.byte))

@@ -155,15 +155,15 @@ final class FilmDirector {
             for number in 0..<count {
                 let isLast = number == count - 1
                 if isLast { try prepareEnd(shot: index, nextChunk: chunk + 1) }
-                let tokens = try camera.film(
+                let filmed = try camera.film(
                     chunk: chunk,
                     numberInShot: isSmooth || isAfterClip ? nil : number,
                     source: source(number),
                     known: index == 0 && number == 0 ? known() : nil,
                     commits: !(isLast && index == request.shots.count - 1)
                 )
-                if opening == nil { opening = tokens }
-                try emit(tokens)
+                if opening == nil { opening = filmed.tokens }
+                try emit(filmed)
                 chunk += 1
             }
             camera.forgetFuture()
@@ -247,16 +247,17 @@ final class FilmDirector {
         let frames = plan.shotFrames[0]
         let count = (frames + f - 1) / f
         var next = chunk(of: clip, from: 0)
-        var chunks: [ChunkTokens] = []
+        var chunks: [FilmedChunk] = []
         for back in 1...count {
             try camera.foresee(next, chunk: 1 - back)
-            next = try camera.film(chunk: -back, numberInShot: back == count ? 0 : nil, commits: false)
-            chunks.append(next)
+            let filmed = try camera.film(chunk: -back, numberInShot: back == count ? 0 : nil, commits: false)
+            next = filmed.tokens
+            chunks.append(filmed)
         }
         camera.forgetFuture()
         beginSegment()
-        for (index, tokens) in chunks.reversed().enumerated() {
-            try emit(tokens, skippingFrames: index == 0 ? count * f - frames : 0)
+        for (index, filmed) in chunks.reversed().enumerated() {
+            try emit(filmed, skippingFrames: index == 0 ? count * f - frames : 0)
         }
         try endSegment()
         try show(clip)
@@ -274,11 +275,11 @@ final class FilmDirector {
         try deliver(assembler.add(frames: [], sound: synthesis.finish()))
     }
 
-    private func emit(_ tokens: ChunkTokens, skippingFrames skipped: Int = 0) throws {
-        let frames = camera.develop(tokens).dropFirst(skipped)
+    private func emit(_ filmed: FilmedChunk, skippingFrames skipped: Int = 0) throws {
+        let frames = camera.develop(filmed).dropFirst(skipped)
         var samples: [Float] = []
         if request.hasSound, !request.isStill {
-            let picture = camera.filmer.sound(tokens)
+            let picture = camera.filmer.sound(filmed.tokens)
             let bands = settings.mel.bands
             for column in skipped * settings.columnsPerFrame..<picture.count / bands {
                 samples += synthesis.push(picture[column * bands..<(column + 1) * bands])

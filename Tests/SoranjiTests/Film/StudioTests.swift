@@ -15,7 +15,7 @@ struct StudioTests {
         let model: MediaModel
         let folder = TemporaryFolder()
 
-        init(shiftedBelow: Double = 0) throws {
+        init(usesBothGrids: Bool = false) throws {
             model = try MediaModel("qwen3_vl_moe", hasText: true)
             let runtime = try model.open()
             guard case .grouped(let shape) = runtime.decoder.configuration.attention else { return }
@@ -23,7 +23,7 @@ struct StudioTests {
                 to: decoder,
                 trunkLayers: [0, 1],
                 promptWidth: 2 * 2 * shape.kvHeadCount * shape.headWidth,
-                shiftedBelow: shiftedBelow
+                usesBothGrids: usesBothGrids
             )
         }
 
@@ -83,18 +83,16 @@ struct StudioTests {
         #expect(tokens.filter { $0 == 256 }.count == 1)
     }
 
-    /// The last of two steps on the shifted grid: another film, as long, of the prompt and the seed alone; any size, stills and clips that go on.
-    @Test func theLastStepIsOnTheShiftedGrid() throws {
+    /// The last step on both grids: another film, as long, of the prompt and the seed alone; any size, stills and clips that go on.
+    @Test func theLastStepIsOnBothGrids() throws {
         let plain = try Place()
-        let place = try Place(shiftedBelow: 0.8)
+        let place = try Place(usesBothGrids: true)
         var request = FilmRequest(prompt: "a cat rises")
         let (first, _) = try film(request, place.studio(threads: 1))
         #expect(first.frames.count == 8 && first.sound.count == 8 * samplesPerFrame)
         #expect(try film(request, place.studio(threads: 2)).0 == first)
-        #expect(try film(request, plain.studio()).0.frames != first.frames)
-        // Its noise level is 0.75.
-        let lower = try Place(shiftedBelow: 0.7)
-        #expect(try film(request, lower.studio()).0 == film(request, plain.studio()).0)
+        // Also the first chunk, whose noise and steps before the last are the same.
+        #expect(try film(request, plain.studio()).0.frames[0] != first.frames[0])
         let studio = try place.studio()
         #expect(try film(FilmRequest(prompt: "a dog falls"), studio).0.frames != first.frames)
         request.size = FilmRequest.Size(width: 48, height: 32)
@@ -201,8 +199,9 @@ struct StudioTests {
         #expect(other.frames[8...] != longer.frames[8...])
     }
 
-    @Test func clipsAreJoinedEditedAndClosed() throws {
-        let place = try Place()
+    @Test(arguments: [false, true])
+    func clipsAreJoinedEditedAndClosed(usesBothGrids: Bool) throws {
+        let place = try Place(usesBothGrids: usesBothGrids)
         let studio = try place.studio()
         let (a, b) = (try clip(place, "a", seconds: 2), try clip(place, "b", seconds: 1))
         var request = FilmRequest(prompt: "a cat")
@@ -227,8 +226,9 @@ struct StudioTests {
         #expect(closed.frames[..<6] == open.frames[..<6] && closed.frames[6...] != open.frames[6...])
     }
 
-    @Test func aPictureIsTheFirstFrame() throws {
-        let place = try Place()
+    @Test(arguments: [false, true])
+    func aPictureIsTheFirstFrame(usesBothGrids: Bool) throws {
+        let place = try Place(usesBothGrids: usesBothGrids)
         let studio = try place.studio()
         let pixels = (0..<32 * 32 * 3).map { UInt8($0 * 7 % 256) }
         let picture = FilmFrame(width: 32, height: 32, pixels: pixels)

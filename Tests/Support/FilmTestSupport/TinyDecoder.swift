@@ -13,7 +13,7 @@ package enum TinyDecoder {
     private static let token = 4 * 6
     private static let sound = 8 * 12
 
-    package static func dims(trunkLayers: [Int], shiftedBelow: Double = 0) -> JSON {
+    package static func dims(trunkLayers: [Int], usesBothGrids: Bool = false) -> JSON {
         [
             "world": ["frame_px": 32, "fps": 4, "frames": 8, "sample_rate": 8000],
             "codec": ["patch_px": 8, "rim_px": 2, "channels": 6, "width": 24, "depth": 1, "heads": 2],
@@ -21,7 +21,7 @@ package enum TinyDecoder {
             "flow": [
                 "width": 16, "depth": 2, "heads": 2, "experts": 3, "expert_top": 2, "expert_hidden": 8,
                 "trunk_layers": .array(trunkLayers.map { .integer(Int64($0)) }), "chunk_frames": 2, "token_latents": 2,
-                "history_chunks": 2, "shifted_below": .number(shiftedBelow),
+                "history_chunks": 2, "both_grids": .bool(usesBothGrids),
             ],
             "prompt_prefix_rows": 3,
         ]
@@ -32,10 +32,10 @@ package enum TinyDecoder {
         to folder: String,
         trunkLayers: [Int],
         promptWidth: Int,
-        shiftedBelow: Double = 0
+        usesBothGrids: Bool = false
     ) throws {
         try FileManager.default.createDirectory(atPath: folder + "/decoder", withIntermediateDirectories: true)
-        let model: JSON = ["dims": dims(trunkLayers: trunkLayers, shiftedBelow: shiftedBelow)]
+        let model: JSON = ["dims": dims(trunkLayers: trunkLayers, usesBothGrids: usesBothGrids)]
         try Data(model.text().utf8).write(to: URL(fileURLWithPath: folder + "/model.json"))
         try save(codec, to: folder + "/decoder/codec.safetensors", seed: 1)
         try save(flow(promptWidth), to: folder + "/decoder/flow.safetensors", seed: 2)
