@@ -21,7 +21,8 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent / "peers"))
 import peer  # noqa: E402
 
-QUESTION = "What is the pass key? Remember the number."
+# Asked "What is the pass key?", a small model tells what such a thing might be, though the number is on its list.
+QUESTION = "Which number is the pass key?"
 LONG_QUESTION = "Write a long story about what you have read."
 FACTS = FOLDER.parent / "facts"
 
