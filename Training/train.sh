@@ -28,5 +28,7 @@ rm -f "$folder/stop"
 cd "$here"
 # Large pages, and no memory given back between steps: 10 % of a step with earlier chunks, measured once.
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592}
+# `--bf16`: its kernels are compiled for each size of matrices, and kept.
+export ONEDNN_PRIMITIVE_CACHE_CAPACITY=${ONEDNN_PRIMITIVE_CACHE_CAPACITY:-16384}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} SORANJI_TRUNK=$trunk SORANJI_TRAINING=$folder
 exec nice -n 19 "$environment/bin/python" -m soranji_training.schedule "$@"

@@ -172,7 +172,7 @@ class FlowDecoder(nn.Module):
                 probed.append(self.probe(norm(x[:, :, :V])))
         shift, scale = self.last(m)[:, :, None].chunk(2, -1)
         x = norm(x) * (1 + scale) + shift
-        drawn = sum_of_windows(self.video_out(x[:, :, :V]).flatten(0, 1), *windows)
+        drawn = sum_of_windows(self.video_out(x[:, :, :V]).float().flatten(0, 1), *windows)
         return drawn.unflatten(0, (B, P)), self.sound_out(x[:, :, V:])
 
 

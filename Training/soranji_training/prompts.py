@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from . import config as configuration
 from . import language, world
@@ -30,9 +31,10 @@ class Pool:
         return len(self.scenes)
 
     def batch(self, chosen) -> tuple[torch.Tensor, torch.Tensor]:
-        """Prompt rows (B, M, prompt) with zeros at the end, and lengths (B,)."""
+        """Prompt rows (B, M, prompt) with zeros at the end, M a multiple of 8 (few sizes), and lengths (B,)."""
         parts = [tensor(self.rows[self.starts[i] : self.starts[i + 1]].astype(np.float32)) for i in chosen]
-        return torch.nn.utils.rnn.pad_sequence(parts, batch_first=True), torch.tensor([len(p) for p in parts])
+        rows = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+        return F.pad(rows, (0, 0, 0, -rows.shape[1] % 8)), torch.tensor([len(p) for p in parts])
 
 
 def build(config: configuration.Config, folder: Path, split: str, count: int, seed: int, going_on=lambda: True, part: int = 250) -> Pool:

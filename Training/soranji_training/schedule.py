@@ -51,6 +51,7 @@ def main():
                 continue
             command = [sys.executable, "-m", f"soranji_training.train_{name}", "--minutes", str(minutes), "--cool", str(cool if turn == args.rounds - 1 else 0), "--folder", str(args.folder), "--seed", str(args.seed), "--threads", str(args.threads), "--device", args.device]
             command += [x for flag, value in (("--config", args.config), ("--pause-file", args.pause_file), ("--stop-file", args.stop_file)) if value for x in (flag, str(value))]
+            command += ["--bf16"] * args.bf16
             print(json.dumps(dict(round=turn, stage=name, minutes=minutes, at=time.strftime("%H:%M:%S"))), flush=True)
             running[:] = [subprocess.Popen(command)]
             code = running[0].wait()

@@ -45,6 +45,7 @@ def arguments(description: str, minutes: float = 10) -> argparse.ArgumentParser:
     parser.add_argument("--cool", type=float, default=0, help="minutes at the end over which the rates fall to a thirtieth")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bf16", action="store_true", help="multiply the flow decoder's matrices in bfloat16: half the time of a step on processors that have AVX-512 BF16")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--pause-file", type=Path, help="wait while this file exists")
     parser.add_argument("--stop-file", type=Path, help="save and end when this file exists (default: FOLDER/stop)")

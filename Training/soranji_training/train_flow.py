@@ -210,7 +210,7 @@ def main():
     mel = pool.mel[:2000].astype(np.float32)
     model.sound_mean.fill_(float(mel.mean()))
     model.sound_scale.fill_(float(mel.std()))
-    optimiser = Both(model.named_parameters(), c.rate_muon, c.rate_adam, is_matrix)
+    optimiser = Both(model.named_parameters(), c.rate_muon, c.rate_adam, is_matrix, args.bf16)
     ema = stages.Average(model)
     st.resume(model, optimiser, ema)
     batches, checks = Batches(st, pool, codec, painter, weighed=True), Batches(st, held, codec, painter)
@@ -252,7 +252,8 @@ def main():
         r = st.begin_step()
         b = batches.draw(r)
         loads: list = []
-        lv, lp, ls, la = loss_of(model, b, c, batches.side, pixel, loads=loads)
+        with torch.autocast(st.device.type, torch.bfloat16, enabled=args.bf16):
+            lv, lp, ls, la = loss_of(model, b, c, batches.side, pixel, loads=loads)
         lv, lp, ls = (x.clamp(max=25).mean() for x in (lv, lp, ls))
         balance = torch.stack([x for x, _ in loads]).mean()
         loss = lv + c.pixel_weight * lp + (0 if b["sort"] == "still" else c.sound_weight * ls) + c.align_weight * la.mean() + c.balance * balance

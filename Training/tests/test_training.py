@@ -17,7 +17,7 @@ import torch
 
 from soranji_training import codec, config, export, flow, goldens, grids, grown, language, measures, senses, sound, stage, take_over, train_codec, train_flow, world
 from soranji_training.layers import Experts
-from soranji_training.optimiser import Both
+from soranji_training.optimiser import Both, orthogonalise
 
 torch.set_num_threads(1)
 
@@ -187,6 +187,33 @@ class FlowTests(unittest.TestCase):
         weight = weight / weight.sum(-1, keepdim=True)
         want = sum(e.one(i, x) * weight[:, i, None] for i in range(4))
         self.assertLess((e(x) - want).abs().max().item(), 1e-5)
+        self.assertLess((e(x, []) - want).abs().max().item(), 1e-5)  # as trained: with rows of zeros beside
+
+    def test_bfloat16_changes_neither_routes_nor_much_else(self):
+        torch.manual_seed(4)
+        e, x = Experts(64, 4, 32, 2, zero=False), torch.randn(200, 64)
+
+        def trained(bf16):
+            e.zero_grad()
+            loads = []
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                y = e(x, loads)
+            y.square().mean().backward()
+            return y.detach(), loads[0][1], e.down.grad.clone()
+
+        (y, load, g), (y16, load16, g16) = trained(False), trained(True)
+        self.assertTrue(torch.equal(load, load16))
+        self.assertEqual(y16.dtype, torch.float32)
+        for a, b in ((y, y16), (g, g16)):
+            self.assertLess((a - b).norm() / a.norm(), 0.01)
+            self.assertGreater((a - b).norm().item(), 0)
+
+    def test_orthogonalised_in_bfloat16(self):
+        torch.manual_seed(5)
+        g = torch.randn(3, 48, 32)
+        for number in (torch.float32, torch.bfloat16):
+            s = torch.linalg.svdvals(orthogonalise(g.to(number)).float())
+            self.assertTrue(0.6 < s.min() and s.max() < 1.3, s)
 
 
 class MeasureTests(unittest.TestCase):
