@@ -150,7 +150,8 @@ static float column_score(const sk_rank_queries *queries, int32_t row, sk_rank_p
                 wide * (parts.spread_scales[column] * SK_RANK_DEVIATIONS));
 }
 
-void sk_rank_block_scalar(const sk_rank_queries *queries, const void *block, float *scores) {
+void sk_rank_block_scalar(const sk_rank_queries *queries, const void *block, const void *next, float *scores) {
+    (void)next;
     const sk_rank_parts parts = sk_rank_parts_of(block, queries->width);
     for (int32_t list = 0; list < queries->lists; list++) {
         for (int32_t page = 0; page < SK_RANK_PAGES; page++) {
@@ -166,6 +167,6 @@ void sk_rank_block_scalar(const sk_rank_queries *queries, const void *block, flo
     }
 }
 
-void sk_rank_block(const sk_rank_queries *queries, const void *block, float *scores) {
-    SK_DISPATCH(sk_rank_block, queries, block, scores);
+void sk_rank_block(const sk_rank_queries *queries, const void *block, const void *next, float *scores) {
+    SK_DISPATCH(sk_rank_block, queries, block, next, scores);
 }

@@ -32,8 +32,8 @@ static inline sk_rank_parts sk_rank_parts_of(const void *block, int32_t k_width)
 }
 
 #if defined(__x86_64__)
-void sk_rank_block_avx2(const sk_rank_queries *queries, const void *block, float *scores);
-void sk_rank_block_avx512(const sk_rank_queries *queries, const void *block, float *scores);
+void sk_rank_block_avx2(const sk_rank_queries *queries, const void *block, const void *next, float *scores);
+void sk_rank_block_avx512(const sk_rank_queries *queries, const void *block, const void *next, float *scores);
 #endif
 
 #endif

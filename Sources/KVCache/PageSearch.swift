@@ -146,9 +146,17 @@ final class PageSearch {
         guard first < end else { return }
         let blockPages = PageIndexBlock.pages
         let scores = scores.pointer + worker * Self.listCount * blockPages
-        for number in first / blockPages...(end - 1) / blockPages {
+        let last = (end - 1) / blockPages
+        for number in first / blockPages...last {
             guard let block = UnsafeRawPointer(bitPattern: blockBases.pointer[number]) else { continue }
-            score(block + head * headBytes, lists: lists, worker: worker, into: scores)
+            let next = number < last ? UnsafeRawPointer(bitPattern: blockBases.pointer[number + 1]) : nil
+            score(
+                block + head * headBytes,
+                next: next.map { $0 + head * headBytes },
+                lists: lists,
+                worker: worker,
+                into: scores
+            )
             let pages = number * blockPages..<(number + 1) * blockPages
             for list in 0..<lists {
                 let from = max(pages.lowerBound, wanted[list].firstPage)
@@ -157,6 +165,14 @@ final class PageSearch {
                 offer(from..<to, scores + list * blockPages, to: list, worker) { accepts(list, $0) }
             }
         }
+    }
+
+    /// Makes the first list of a worker of what searches of parts of its pages found.
+    func offer(_ list: Wanted, worker: Int, _ offers: (inout CandidateHeap) -> Void) {
+        var heap = CandidateHeap(candidates.pointer + worker * Self.listCount * foundPages, limit: foundPages)
+        offers(&heap)
+        wanted(worker)[0] = list
+        wanted(worker)[0].count = heap.count
     }
 
     /// - Parameter scores: of the block's pages.
@@ -180,8 +196,16 @@ final class PageSearch {
     }
 
     /// Scores of a block's pages for the first `lists` lists of a worker, `[lists][pages of a block]`.
-    func score(_ block: UnsafeRawPointer, lists: Int, worker: Int, into scores: UnsafeMutablePointer<Float>) {
+    ///
+    /// - Parameter next: the block that is scored next.
+    func score(
+        _ block: UnsafeRawPointer,
+        next: UnsafeRawPointer?,
+        lists: Int,
+        worker: Int,
+        into scores: UnsafeMutablePointer<Float>
+    ) {
         var queries = kernelQueries(lists: lists, worker: worker)
-        sk_rank_block(&queries, block, scores)
+        sk_rank_block(&queries, block, next, scores)
     }
 }

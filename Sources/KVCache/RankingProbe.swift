@@ -33,7 +33,7 @@ package enum RankingProbe {
         var rounds = 0
         var time = Duration.zero
         while time < .milliseconds(3) {
-            for _ in 0..<16 { search.score(block.pointer, lists: lists, worker: 0, into: scores.pointer) }
+            for _ in 0..<16 { search.score(block.pointer, next: nil, lists: lists, worker: 0, into: scores.pointer) }
             rounds += 16
             time = start.duration(to: clock.now)
         }

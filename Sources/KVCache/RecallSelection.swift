@@ -23,6 +23,10 @@ final class RecallSelection {
     private var namedCount = 0
     private var namedPosition = 0
     let search: PageSearch
+    /// What was found in each part of the pages, where they are cut: `[kvHeads][parts][retrievedPages]`, and
+    /// `[kvHeads][parts]` how many. There are as many parts as workers.
+    private let parts: AlignedBuffer<Candidate>
+    private let partCounts: AlignedBuffer<Int32>
     private let counters: AlignedBuffer<RecallCounter>
     private let workerCount: Int
 
@@ -61,6 +65,8 @@ final class RecallSelection {
             cosines: cosines.pointer,
             sines: sines.pointer
         )
+        parts = try AlignedBuffer(count: layout.kvHeadCount * workers * settings.retrievedPages)
+        partCounts = try AlignedBuffer(count: layout.kvHeadCount * workers)
         counters = try AlignedBuffer(count: workers)
     }
 
@@ -148,13 +154,13 @@ final class RecallSelection {
         if continues, let lists = table.lists { restore(lists, layer: request.layer) }
         let layerHead = request.layer * layout.kvHeadCount
         question?.choose(before: first, heads: layerHead..<layerHead + layout.kvHeadCount)
-        let work = RankWork(
-            selection: self,
-            request: request,
-            blocks: (continues ? 1 : 0)..<blocks,
-            headCount: layout.kvHeadCount
-        )
-        if settings.firstLocalPage(position: last) > settings.listCapacity {
+        let new = (continues ? 1 : 0)..<blocks
+        let work = RankWork(selection: self, request: request, blocks: new, headCount: layout.kvHeadCount)
+        if new.count == 1, isCut(request, block: new.lowerBound) {
+            let work = PartWork(selection: self, request: request, block: new.lowerBound, partCount: workerCount)
+            pool.run(tasks: layout.kvHeadCount * workerCount, work)
+            for head in 0..<layout.kvHeadCount { joinParts(request, head: head, block: new.lowerBound) }
+        } else if settings.firstLocalPage(position: last) > settings.listCapacity {
             pool.run(tasks: work.taskCount, work)
         } else {
             for task in 0..<work.taskCount { work.perform(task: task, worker: 0) }
@@ -199,34 +205,100 @@ final class RecallSelection {
     ///
     /// - Parameter blocks: at most ``PageSearch/listCount`` blocks of the chunk.
     fileprivate func makeLists(_ request: PagedAttention.Request, head: Int, blocks: Range<Int>, worker: Int) {
-        let step = settings.rankingStep
         let wanted = search.wanted(worker)
         var count = 0
         for block in blocks {
-            let number = head * maximumBlocks + block
-            // Lists of a block's later tokens are those of its first.
-            let begin = (request.firstPosition / step + block) * step
-            let position = max(begin, request.firstPosition)
-            let end = settings.firstLocalPage(position: position)
-            let initial = min(settings.initialPages, end)
-            rankedCounts.pointer[number] = 0
-            guard end - initial > settings.retrievedPages, settings.retrievedPages > 0 else {
-                listFirst(settings.retrievedPages > 0 ? end : initial, of: end, number, worker)
+            let list = wantedList(request, head: head, block: block)
+            rankedCounts.pointer[list.number] = 0
+            guard needsSearch(list) else {
+                let pages = settings.retrievedPages > 0 ? list.endPage : list.firstPage
+                listFirst(pages, of: list.endPage, list.number, worker)
                 continue
             }
-            wanted[count] = PageSearch.Wanted(number: number, position: begin, firstPage: initial, endPage: end)
-            search.setQueries(request, head: head, position: position, list: count, worker: worker)
+            wanted[count] = list
+            setQueries(request, head: head, block: block, list: count, worker: worker)
             count += 1
         }
         guard count > 0 else { return }
         let layerHead = request.layer * layout.kvHeadCount + head
-        let question = question
-        search.run(lists: count, head: layerHead, worker: worker) { list, page in
-            guard let locked = question?.locked(head: layerHead, position: wanted[list].position) else { return true }
-            return locked.contains(page)
-        }
+        runSearch(lists: count, head: layerHead, worker: worker)
         for list in 0..<count { choose(wanted[list], search.found(list, worker), head: layerHead, worker) }
     }
+
+    /// What is wanted for a block of the chunk. Lists of a block's later tokens are those of its first.
+    private func wantedList(_ request: PagedAttention.Request, head: Int, block: Int) -> PageSearch.Wanted {
+        let begin = (request.firstPosition / settings.rankingStep + block) * settings.rankingStep
+        let end = settings.firstLocalPage(position: max(begin, request.firstPosition))
+        return PageSearch.Wanted(
+            number: head * maximumBlocks + block,
+            position: begin,
+            firstPage: min(settings.initialPages, end),
+            endPage: end
+        )
+    }
+
+    /// Whether a list cannot take all pages there are.
+    private func needsSearch(_ list: PageSearch.Wanted) -> Bool {
+        settings.retrievedPages > 0 && list.endPage - list.firstPage > settings.retrievedPages
+    }
+
+    private func setQueries(_ request: PagedAttention.Request, head: Int, block: Int, list: Int, worker: Int) {
+        let begin = (request.firstPosition / settings.rankingStep + block) * settings.rankingStep
+        let position = max(begin, request.firstPosition)
+        search.setQueries(request, head: head, position: position, list: list, worker: worker)
+    }
+
+    /// - Parameter head: counted over all layers.
+    private func runSearch(lists: Int, head: Int, worker: Int) {
+        let wanted = search.wanted(worker)
+        let question = question
+        search.run(lists: lists, head: head, worker: worker) { list, page in
+            guard let locked = question?.locked(head: head, position: wanted[list].position) else { return true }
+            return locked.contains(page)
+        }
+    }
+
+    // MARK: Parts
+
+    /// Whether a single list's pages are cut into a part for each worker: its KV heads alone would leave workers idle, and
+    /// an answer waits for every list.
+    private func isCut(_ request: PagedAttention.Request, block: Int) -> Bool {
+        workerCount > 1 && layout.kvHeadCount % workerCount != 0
+            && needsSearch(wantedList(request, head: 0, block: block))
+    }
+
+    /// Finds the best pages of one part.
+    fileprivate func findPart(_ request: PagedAttention.Request, head: Int, block: Int, part: Int, worker: Int) {
+        var list = wantedList(request, head: head, block: block)
+        let pages = list.endPage - list.firstPage
+        (list.firstPage, list.endPage) = (
+            list.firstPage + pages * part / workerCount, list.firstPage + pages * (part + 1) / workerCount
+        )
+        search.wanted(worker)[0] = list
+        setQueries(request, head: head, block: block, list: 0, worker: worker)
+        runSearch(lists: 1, head: request.layer * layout.kvHeadCount + head, worker: worker)
+        let found = search.found(0, worker)
+        let place = head * workerCount + part
+        partCounts.pointer[place] = Int32(found.count)
+        guard let base = found.baseAddress else { return }
+        (parts.pointer + place * settings.retrievedPages).update(from: base, count: found.count)
+    }
+
+    /// Makes a list of what was found in all parts: the same as of a search of all pages.
+    private func joinParts(_ request: PagedAttention.Request, head: Int, block: Int) {
+        let list = wantedList(request, head: head, block: block)
+        rankedCounts.pointer[list.number] = 0
+        let places = head * workerCount..<(head + 1) * workerCount
+        search.offer(list, worker: 0) { heap in
+            for place in places {
+                let found = parts.pointer + place * settings.retrievedPages
+                for index in 0..<Int(partCounts.pointer[place]) { heap.offer(found[index]) }
+            }
+        }
+        choose(list, search.found(0, 0), head: request.layer * layout.kvHeadCount + head, 0)
+    }
+
+    // MARK: Lists
 
     /// A list of the first `count` of `pages` pages.
     private func listFirst(_ count: Int, of pages: Int, _ number: Int, _ worker: Int) {
@@ -300,6 +372,25 @@ private struct RankWork: ParallelWork {
             request,
             head: task / groupCount,
             blocks: first..<min(blocks.upperBound, first + PageSearch.listCount),
+            worker: worker
+        )
+    }
+}
+
+/// A part of the pages of one KV head's list per task.
+private struct PartWork: ParallelWork {
+    let selection: RecallSelection
+    let request: PagedAttention.Request
+    /// Of the chunk, whose list is made.
+    let block: Int
+    let partCount: Int
+
+    func perform(task: Int, worker: Int) {
+        selection.findPart(
+            request,
+            head: task / partCount,
+            block: block,
+            part: task % partCount,
             worker: worker
         )
     }

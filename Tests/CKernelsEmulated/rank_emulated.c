@@ -13,7 +13,7 @@
 
 #pragma clang attribute pop
 #else
-void sk_rank_block_emulated(const sk_rank_queries *queries, const void *block, float *scores) {
-    sk_rank_block_scalar(queries, block, scores);
+void sk_rank_block_emulated(const sk_rank_queries *queries, const void *block, const void *next, float *scores) {
+    sk_rank_block_scalar(queries, block, next, scores);
 }
 #endif

@@ -28,7 +28,7 @@ struct RecallTests {
     func anyCutAndThreadsGiveTheSameBytes(element: PageLayout.Element?, recalls: Bool) throws {
         let recall = recalls ? settings() : nil
         let reference = try world.run(element, recall, threads: 1)
-        for (chunk, threads) in [(512, 2), (1, 2), (100, 3), (7, 1)] {
+        for (chunk, threads) in [(512, 2), (1, 2), (1, 3), (100, 3), (7, 1)] {
             #expect(try world.run(element, recall, chunk: chunk, threads: threads) == reference)
         }
     }
@@ -124,7 +124,7 @@ struct RecallTests {
             )
             selection.search.setQueries(request, head: head, position: position, list: 0, worker: 0)
             let block = table.blocks[number].columns(layer: 0, head: head)
-            selection.search.score(block, lists: 1, worker: 0, into: &scores)
+            selection.search.score(block, next: nil, lists: 1, worker: 0, into: &scores)
             return scores[page % PageIndexBlock.pages]
         }
     }

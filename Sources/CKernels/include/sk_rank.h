@@ -52,7 +52,8 @@ typedef struct {
 // Rounds a query, [width], and writes it as row `row`. One that is not finite scores no page.
 void sk_rank_set_query(const sk_rank_queries *queries, int32_t row, const float *query);
 
-// Scores of a block's pages for each list, [lists][16]; -inf where a score is no number.
-void sk_rank_block(const sk_rank_queries *queries, const void *block, float *scores);
-void sk_rank_block_scalar(const sk_rank_queries *queries, const void *block, float *scores);
+// Scores of a block's pages for each list, [lists][16]; -inf where a score is no number. `next`, where not null, is the
+// block that will be asked for next: it is fetched from memory meanwhile.
+void sk_rank_block(const sk_rank_queries *queries, const void *block, const void *next, float *scores);
+void sk_rank_block_scalar(const sk_rank_queries *queries, const void *block, const void *next, float *scores);
 #endif

@@ -16,6 +16,6 @@ void sk_fixed_matmul_emulated(const sk_fixed_job *job, int32_t begin, int32_t en
 void sk_segment_attend_emulated(const sk_segment *segment, const float *packed, int32_t begin, int32_t end,
                                 float *scratch);
 // Ranking with the register tiles of AVX-512.
-void sk_rank_block_emulated(const sk_rank_queries *queries, const void *block, float *scores);
+void sk_rank_block_emulated(const sk_rank_queries *queries, const void *block, const void *next, float *scores);
 
 #endif
