@@ -33,6 +33,7 @@
     each(avutil, av_frame_make_writable)                              \
     each(avutil, av_free)                                             \
     each(avutil, av_freep)                                            \
+    each(avutil, av_get_cpu_flags)                                    \
     each(avutil, av_get_pix_fmt_name)                                 \
     each(avutil, av_get_sample_fmt_name)                              \
     each(avutil, av_log)                                              \

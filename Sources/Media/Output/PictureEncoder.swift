@@ -17,6 +17,7 @@ final class PictureEncoder {
     init(path: String, settings: ClipSettings, wantsGlobalHeader: Bool) throws(MediaError) {
         self.path = path
         self.settings = settings
+        try LibraryMessages.prepare(for: path)
         let names: [String]
         let format: AVPixelFormat
         var options: [(String, String)] = []
@@ -27,6 +28,9 @@ final class PictureEncoder {
             // Films are made of tokens as large as macroblocks, whose borders show without the strongest filter. It costs
             // 0.03 dB of clips of emoji, and no bytes.
             options = [("crf", String(settings.quality ?? 18)), ("preset", "medium"), ("deblock", "3:3")]
+            // Of pictures less than 128 wide, x264's look ahead with AVX-512 uses memory that nothing was written to
+            // (seen in version 164, with `mbtree`): the same frames then give other bytes each time.
+            if av_get_cpu_flags() & AV_CPU_FLAG_AVX512 != 0 { options.append(("x264-params", "asm=avx2")) }
         case .webm:
             names = ["libvpx-vp9"]
             format = AV_PIX_FMT_YUV420P
