@@ -23,9 +23,11 @@ extension EvaluationBuilder {
                 group.tooShort.append((length, least * 10 / 6))
                 continue
             }
-            let held = heldOut(book, count: min(samples.count, Self.maximumSentences))
-            let questions = languageQuestions(book, held)
-            let room = length - Self.room(questions, inTurns: false)
+            // As many are held out as could be asked, so that the book is the same however many are.
+            let held = heldOut(book, count: Self.maximumSentences)
+            let all = languageQuestions(book, held)
+            let room = length - Self.room(all, inTurns: false)
+            let questions = Array(all.prefix(2 * samples.count))
             for part in BookPart.allCases {
                 group.cases.append(
                     EvaluationCase(

@@ -16,9 +16,13 @@ struct EvaluationBuilder {
         var tooShort: [(length: Int, needed: Int)] = []
     }
 
-    /// Samples that share a haystack: all, where it is the same for every sample, else each for itself.
+    /// Samples that share a haystack: all, where it is the same for every sample, else each for itself. Sentences to
+    /// translate are asked of one book.
     static func sampleGroups(_ task: EvaluationTask, samples: Int) -> [[Int]] {
-        task == .passkey ? [Array(0..<samples)] : (0..<samples).map { [$0] }
+        switch task {
+        case .passkey, .language: [Array(0..<samples)]
+        default: (0..<samples).map { [$0] }
+        }
     }
 
     /// All cases of some samples, in the order in which they share the most: by how much of the haystack they begin with.

@@ -34,6 +34,25 @@ struct EvaluationBuilderTests {
         #expect(first != texts(task, seed: 8))
     }
 
+    /// No question comes twice, and as many are asked as was said, however samples are put together.
+    @Test(arguments: EvaluationTask.allCases)
+    func everySampleIsAskedOnce(_ task: EvaluationTask) {
+        let words = WordTokens()
+        func questions(_ samples: Int) -> [String] {
+            EvaluationBuilder.sampleGroups(task, samples: samples).flatMap { samples in
+                EvaluationBuilder.plain(words).group(task, samples: samples, lengths: [6000], depths: [0.5]).cases
+            }.flatMap { item in
+                item.questions.enumerated().map { index, question in
+                    "\(item.identity) \(index) \(words.decode(question.tokens)) \(question.references)"
+                }
+            }
+        }
+        let one = questions(1)
+        let three = questions(3)
+        #expect(!one.isEmpty && three.count == 3 * one.count && Set(three).count == three.count)
+        #expect(Set(one).isSubset(of: three))
+    }
+
     /// Pinned: a seed means the same text in every version.
     @Test func proseIsPinned() {
         var prose = Prose(random: EvaluationRandom(seed: 1, "prose", 0))
