@@ -36,13 +36,20 @@ package struct SessionError: Error, Equatable, CustomStringConvertible {
 
     package var description: String { "\(subject): \(reason)" }
 
+    /// Whether the system refused: a full disk, one that is read-only, a folder of somebody else.
+    package var isOfSystem: Bool {
+        if case .system = kind { return true }
+        return false
+    }
+
     /// What the system says about its last refusal.
     static func system(_ subject: String, _ attempt: String, code: Int32 = errno) -> SessionError {
         let hint: String? =
             switch code {
             case ENOSPC, EDQUOT: "free some disk space; what was stored before is as it was"
             case EFBIG: "files may not grow that large here (ulimit -f); what was stored before is as it was"
-            case EACCES, EPERM, EROFS: "check the permissions: ls -ld \(subject)"
+            case EROFS: "this disk is read-only; SORANJI_SESSIONS names another folder for sessions"
+            case EACCES, EPERM: "check the permissions: ls -ld \(subject)"
             default: nil
             }
         return SessionError(.system(code), subject, "\(attempt): \(String(cString: strerror(code)))", hint: hint)

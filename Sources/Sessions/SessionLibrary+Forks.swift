@@ -64,6 +64,14 @@ extension SessionLibrary {
         users(of: session.manifest.identifier).map(\.name)
     }
 
+    /// Names of the sessions whose pages a session uses. One that is gone says so: its name may be another's now.
+    package func parents(of session: StoredSession) -> [String] {
+        session.parents.map { source in
+            if manifest(source.name)?.identifier == source.identifier { return source.name }
+            return names().first { manifest($0)?.identifier == source.identifier } ?? source.name + " (removed)"
+        }
+    }
+
     /// What became of a session that was removed.
     package struct Removal: Sendable, Equatable {
         package var name: String
@@ -160,6 +168,9 @@ extension SessionLibrary {
                 continue
             }
             let session: StoredSession
+            let before = Folders.diskBytes(path)
+            // Opening it cuts off what a killed writer left.
+            defer { result.freedBytes += max(0, before - Folders.diskBytes(path)) }
             do throws(SessionError) {
                 session = try StoredSession(folder: path, name: name, access: .writing, library: self, lock: use)
             } catch {
@@ -175,14 +186,12 @@ extension SessionLibrary {
             }
             let unused = session.retired.filter { !used.contains($0.offset) }
             guard !unused.isEmpty else { continue }
-            let before = Folders.diskBytes(path)
             // The entry first: what it names is never read again, whether the space was given back or not.
             try session.commit([.dropped(unused.map(\.offset))])
             for entry in unused {
                 try session.recordFile.punchHole(at: entry.offset, count: session.end(of: entry) - entry.offset)
             }
             result.records += unused.count
-            result.freedBytes += max(0, before - Folders.diskBytes(path))
         }
         return result
     }

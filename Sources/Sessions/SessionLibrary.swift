@@ -27,14 +27,14 @@ package struct SessionLibrary: Sendable {
             && !name.contains(stagingMark)
     }
 
-    static func check(_ name: String) throws(SessionError) {
+    package static func check(_ name: String) throws(SessionError) {
         guard isName(name) else {
             throw SessionError(
                 .invalidName,
                 "'\(name)'",
                 "no name for a session",
                 hint:
-                    "use letters, digits, '.', '_', '-', '+' and '@', at most 100 of them, beginning with one of the first two"
+                    "use letters, digits, '.', '_', '-', '+' and '@', at most 100 bytes of them, beginning with one of the first two"
             )
         }
     }
@@ -44,6 +44,24 @@ package struct SessionLibrary: Sendable {
     /// Names of all sessions, sorted.
     package func names() -> [String] {
         Folders.names(in: root).filter { Self.isName($0) && Folders.exists(folder($0) + "/" + SessionManifest.name) }
+    }
+
+    /// Names of all sessions and of what is left of damaged ones, sorted.
+    ///
+    /// - Throws: where the folder of sessions is there and cannot be read.
+    package func namesWithDamaged() throws(SessionError) -> [String] {
+        guard let directory = opendir(root) else {
+            let code = errno
+            if code == ENOENT { return [] }
+            var error = SessionError.system(root, "cannot read the folder of sessions", code: code)
+            if code == ENOTDIR { error.hint = "SORANJI_SESSIONS names another folder for sessions" }
+            throw error
+        }
+        closedir(directory)
+        let files = [SessionManifest.name, Journal.name, StoredSession.recordName]
+        return Folders.names(in: root).filter { name in
+            Self.isName(name) && files.contains { Folders.exists(folder(name) + "/" + $0) }
+        }
     }
 
     package func exists(_ name: String) -> Bool {
@@ -97,7 +115,7 @@ package struct SessionLibrary: Sendable {
         for attempt in 0..<100 {
             let path = "\(root)/\(name)\(Self.stagingMark)\(getpid())-\(attempt)"
             if mkdir(path, 0o700) == 0 { return path }
-            guard errno == EEXIST else { throw .system(path, "cannot make the folder") }
+            guard errno == EEXIST else { throw .system(root, "cannot make a folder in it") }
         }
         throw SessionError(.exists, name, "too many unfinished folders", hint: "soranji session prune")
     }

@@ -41,7 +41,8 @@ extension SessionLibrary {
             session = try open(name, access: .inspecting)
         } catch {
             guard [.damaged, .malformed, .missing, .unsupported].contains(error.kind) else { throw error }
-            result.damage.append(.init(page: nil, text: "\(error)", isNeeded: true))
+            result.damage.append(.init(page: nil, text: error.reason, isNeeded: true))
+            if let hint = error.hint { result.notes.append(hint) }
             return result
         }
         switch session.ending {
@@ -102,6 +103,8 @@ extension SessionLibrary {
     package func repair(_ name: String) throws -> SessionVerification {
         let found = try verify(name)
         guard !found.isSound else { return found }
+        let records = folder(name) + "/" + StoredSession.recordName
+        if !Folders.exists(records) { _ = try SessionFile(path: records, writing: true, creating: true) }
         try cutJournal(name)
         let session = try open(name, access: .writing)
         let firstDamaged = session.pages.firstIndex { session.problem(reading: $0) != nil }

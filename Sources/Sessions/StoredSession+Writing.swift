@@ -223,3 +223,25 @@ extension StoredSession {
         try commit([.dropped([entry.offset])])
     }
 }
+
+extension StoredSession {
+    /// How far the journal reached at some time.
+    package struct Mark: Sendable, Equatable {
+        fileprivate let journalBytes: Int
+    }
+
+    package var mark: Mark { Mark(journalBytes: journal.byteCount) }
+
+    /// Takes back every entry since a mark. Only for records that no other session can have come to use since.
+    ///
+    /// This value still knows what is gone: open the session anew.
+    package func rollBack(to mark: Mark) throws(SessionError) {
+        precondition(access == .writing && mark.journalBytes <= journal.byteCount)
+        do throws(SessionError) {
+            try journalFile.truncate(to: mark.journalBytes)
+            try journalFile.synchronise()
+        } catch {
+            throw named(error)
+        }
+    }
+}

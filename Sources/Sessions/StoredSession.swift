@@ -75,10 +75,14 @@ package final class StoredSession {
                 hint: "wait for it to end, or fork the session: soranji session fork \(name) OTHER"
             )
         }
-        manifest = try SessionManifest(folder: folder)
-        let writes = access == .writing
-        journalFile = try SessionFile(path: folder + "/" + Journal.name, writing: writes)
-        recordFile = try SessionFile(path: folder + "/" + Self.recordName, writing: writes)
+        do throws(SessionError) {
+            manifest = try SessionManifest(folder: folder)
+            let writes = access == .writing
+            journalFile = try SessionFile(path: folder + "/" + Journal.name, writing: writes)
+            recordFile = try SessionFile(path: folder + "/" + Self.recordName, writing: writes)
+        } catch {
+            throw Self.named(error, name: name, folder: folder)
+        }
         var journal = Journal()
         try journal.read(journalFile) { entry throws(SessionError) in apply(entry) }
         self.journal = journal
@@ -90,13 +94,28 @@ package final class StoredSession {
                 hint: "look at it with 'soranji session verify \(name)'; with --repair the rest is cut off"
             )
         }
-        guard writes else { return }
+        guard access == .writing else { return }
         // What a killed writer left without an entry.
         if case .torn = journal.ending {
             try journalFile.truncate(to: journal.byteCount)
             try journalFile.synchronise()
         }
         if try recordFile.byteCount() > recordEnd { try recordFile.truncate(to: recordEnd) }
+    }
+
+    /// The same error about a session one of whose files is missing or is none.
+    private static func named(_ error: SessionError, name: String, folder: String) -> SessionError {
+        guard [.missing, .malformed, .damaged].contains(error.kind) else { return error }
+        let file = error.subject.hasPrefix(folder + "/") ? String(error.subject.dropFirst(folder.utf8.count + 1)) : ""
+        let canBeMended = error.kind == .missing && file == recordName
+        return SessionError(
+            .damaged,
+            name,
+            "\(error.subject): \(error.reason)",
+            hint: canBeMended
+                ? "with 'soranji session verify \(name) --repair' what is lost is read anew"
+                : error.hint ?? "it cannot be mended: remove it with 'soranji session rm \(name)', and make it anew"
+        )
     }
 
     /// Tokens from the beginning on whose keys and values are stored.
@@ -123,10 +142,10 @@ package final class StoredSession {
     /// When the journal was written to last, in seconds since 1970.
     package var lastChange: Double { journalFile.changeTime() }
 
-    /// Names of the sessions whose pages are used, as they were called then.
-    package var parents: [String] {
+    /// The sessions whose pages are used, by the names that they had then.
+    package var parents: [SessionSource] {
         let used = Set(usedRecords.map(\.source))
-        return sources.indices.filter { used.contains($0 + 1) }.map { sources[$0].name }
+        return sources.indices.filter { used.contains($0 + 1) }.map { sources[$0] }
     }
 
     /// All records that are in use: pages and blocks of the index, in order.

@@ -45,6 +45,9 @@ public struct AttentionOptions: Sendable, Equatable {
 
     public init() {}
 
+    public static let windowRange = RecallSettings.leastLocalPositions...1 << 24
+    public static let pageRange = 0...4096
+
     /// - Returns: nil for exact attention at any length.
     func recall(trainedTokens: Int) throws(RuntimeError) -> RecallSettings? {
         guard mode != .exact else { return nil }
@@ -58,18 +61,19 @@ public struct AttentionOptions: Sendable, Equatable {
             return nil
         }
         if let windowTokens {
-            let least = RecallSettings.leastLocalPositions
-            guard (least...1 << 24).contains(windowTokens) else {
-                throw .recallOutOfRange("a window", windowTokens, least...1 << 24)
+            guard Self.windowRange.contains(windowTokens) else {
+                throw .recallOutOfRange("a window", windowTokens, Self.windowRange)
             }
             settings.localPositions = windowTokens / PageLayout.positions * PageLayout.positions
         }
         if let pages {
-            guard (0...4096).contains(pages) else { throw .recallOutOfRange("pages to find", pages, 0...4096) }
+            guard Self.pageRange.contains(pages) else {
+                throw .recallOutOfRange("pages to find", pages, Self.pageRange)
+            }
             settings.retrievedPages = pages
         }
-        guard (0...4096).contains(wordPages) else {
-            throw .recallOutOfRange("pages with the question's words", wordPages, 0...4096)
+        guard Self.pageRange.contains(wordPages) else {
+            throw .recallOutOfRange("pages with the question's words", wordPages, Self.pageRange)
         }
         if let rankingStep {
             // Longer ones forget too much of what the tokens of an answer look for.

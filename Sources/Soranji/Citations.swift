@@ -54,7 +54,8 @@ struct Citations {
                 )
             )
         }
-        return citations
+        // Passages were found by their densest spans; a wider one may have got more.
+        return citations.sorted { $0.share > $1.share }
     }
 
     /// Where each document's text stands in the prompt, in bytes; nil when the template changed it.

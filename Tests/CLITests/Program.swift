@@ -48,9 +48,12 @@ final class Program {
     }
 
     /// Runs the program by a shell, with `script` after its arguments: redirections, for example.
-    func shell(_ arguments: [String], _ script: String) throws -> Result {
+    ///
+    /// - Parameter first: what the shell does before.
+    func shell(_ arguments: [String], _ script: String, first: String = "") throws -> Result {
         let quoted = ([Self.path] + arguments).map { "'" + $0.replacing("'", with: "'\\''") + "'" }
-        let command = "SORANJI_CACHE='\(folder)/cache' HOME='\(folder)' " + quoted.joined(separator: " ") + " " + script
+        let command =
+            first + "\nSORANJI_CACHE='\(folder)/cache' HOME='\(folder)' " + quoted.joined(separator: " ") + " " + script
         let output = try Subprocess.run(
             "bash",
             ["-c", command],

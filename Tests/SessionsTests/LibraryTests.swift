@@ -79,6 +79,38 @@ struct LibraryTests {
         #expect(test.library.names().isEmpty)
     }
 
+    @Test func sessionsWithoutAFileSayWhatHelps() throws {
+        let test = TestLibrary()
+        for file in ["pages", "journal", "session.json"] {
+            try made(test)
+            #expect(unlink(test.library.folder("book") + "/" + file) == 0)
+            #expect(try test.library.namesWithDamaged() == ["book"])
+            let error = #expect(throws: SessionError.self) { try test.library.open("book", access: .reading) }
+            #expect(error?.kind == .damaged && error?.subject == "book" && error?.reason.contains("/\(file)") == true)
+            #expect(!(try test.library.verify("book").isSound))
+            if file == "pages" {
+                #expect(error?.hint?.contains("verify book --repair") == true)
+                _ = try test.library.repair("book")
+                let session = try test.library.open("book", access: .writing)
+                #expect(session.storedTokens == 0 && session.stream.count > 0)
+                try Truth.storePages(of: session)
+                try Truth.check(session)
+            } else {
+                #expect(error?.hint?.contains("session rm book") == true)
+            }
+            _ = try test.library.remove("book")
+            #expect(try test.library.namesWithDamaged() == [])
+        }
+    }
+
+    @Test func aFolderThatCannotBeReadIsTold() throws {
+        let test = TestLibrary()
+        #expect(try test.library.namesWithDamaged() == [])
+        try Data("x".utf8).write(to: URL(fileURLWithPath: test.library.root))
+        let error = #expect(throws: SessionError.self) { try test.library.namesWithDamaged() }
+        #expect(error?.hint?.contains("SORANJI_SESSIONS") == true)
+    }
+
     @Test func pruningGivesBackOnlyWhatNobodyUses() throws {
         let test = TestLibrary()
         try made(test, tokens: [300])

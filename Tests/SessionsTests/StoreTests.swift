@@ -46,6 +46,28 @@ struct StoreTests {
         #expect(found.isSound, "\(found.damage)")
     }
 
+    @Test func whatIsTakenBackWasNeverThere() throws {
+        let test = TestLibrary()
+        let before: (stream: SessionStream, pages: [PageEntry])
+        do {
+            let session = try test.library.create("back", manifest: Truth.manifest())
+            try Truth.extend(session, by: 700)
+            before = (session.stream, session.pages)
+            let mark = session.mark
+            try session.append(Truth.entry(from: 700, count: 300))
+            try session.append(Truth.entry(from: 1000, count: 5))
+            try session.rollBack(to: mark)
+        }
+        do {
+            let session = try test.library.open("back", access: .writing)
+            #expect(session.stream == before.stream && session.pages == before.pages)
+            #expect(session.ending == .clean)
+            try Truth.extend(session, by: 60)
+        }
+        try Truth.check(try test.library.open("back", access: .reading))
+        #expect(try test.library.verify("back").isSound)
+    }
+
     @Test func keepsPositionsAndMedia() throws {
         let test = TestLibrary()
         let digest = MediaRun.Digest(1, 2, 3, 4)

@@ -49,7 +49,9 @@ package final class EvaluationFile {
         guard let found = try? JSON.parse(Array(first)), found["evaluation"] != nil else {
             throw EvaluationError.notAResultsFile(path, line: 1)
         }
-        guard found == header else { throw EvaluationError.otherSettings(path) }
+        guard found == header else {
+            throw EvaluationError.otherSettings(path, differences: Self.differences(found, header))
+        }
         for (index, line) in lines.dropFirst().enumerated() {
             guard let json = try? JSON.parse(Array(line)), let record = EvaluationRecord(json: json) else {
                 throw EvaluationError.notAResultsFile(path, line: index + 2)
@@ -59,6 +61,17 @@ package final class EvaluationFile {
     }
 
     deinit { close(descriptor) }
+
+    /// What two headers say otherwise, by the names of settings.
+    private static func differences(_ found: JSON, _ wanted: JSON) -> [String] {
+        guard let found = found.objectValue, let wanted = wanted.objectValue else { return [] }
+        var names = wanted.members.map(\.key)
+        for member in found.members where !names.contains(member.key) { names.append(member.key) }
+        return names.filter { found[$0] != wanted[$0] }.map { name in
+            func text(_ value: JSON?) -> String { value.map { $0.stringValue ?? $0.text() } ?? "nothing" }
+            return "\(name.replacing("_", with: " ")) \(text(found[name])) instead of \(text(wanted[name]))"
+        }
+    }
 
     /// Adds a result; it is in the file when this returns.
     package func append(_ record: EvaluationRecord) throws { try append(record.json) }

@@ -67,7 +67,8 @@ struct EvaluationFrame {
 package enum EvaluationError: HintedError, Equatable {
     case noTemplate
     case noLengths
-    case otherSettings(String)
+    /// `differences` are settings with the file's values and this run's.
+    case otherSettings(String, differences: [String])
     case notAResultsFile(String, line: Int)
     case resultsExist(String)
     case resultsTooLarge(String)
@@ -77,7 +78,8 @@ package enum EvaluationError: HintedError, Equatable {
         switch self {
         case .noTemplate: "the model has no chat template that an evaluation could use"
         case .noLengths: "no length was given"
-        case .otherSettings(let path): "'\(path)' holds results of another model, seed, style, --kv or attention"
+        case .otherSettings(let path, let differences):
+            "'\(path)' holds results of other settings: \(differences.joined(separator: ", "))"
         case .notAResultsFile(let path, let line): "'\(path)' is no file of results: line \(line) cannot be read"
         case .resultsExist(let path): "'\(path)' exists already"
         case .resultsTooLarge(let path):

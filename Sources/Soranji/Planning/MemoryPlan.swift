@@ -1,5 +1,6 @@
 import JSONText
 import KVCache
+import ModelFiles
 
 /// What a model and a context take, and where it goes: computed before any work.
 package struct MemoryPlan: Sendable, Equatable {
@@ -29,6 +30,8 @@ package struct MemoryPlan: Sendable, Equatable {
         package var budgetBytes: Int
         package var budgetSource: String
         package var trainedTokens: Int
+        /// How ``scratchBytes`` and ``attendedTokens`` follow from ``tokens``; nil where they do not.
+        package var growth: ContextGrowth?
         /// What is free, whatever may be used of it.
         package var freeBytes = Int.max
         /// What is free on the disk for a session's files, and where; nil where that does not matter or is not known.
@@ -75,6 +78,12 @@ package struct MemoryPlan: Sendable, Equatable {
         package init(folder: String, freeBytes: Int) {
             self.folder = folder
             self.freeBytes = freeBytes
+        }
+
+        /// The user's own folder of sessions; nil where there is none, or the system does not say.
+        package static var ofSessions: Disk? {
+            guard let folder = UserFolders.sessions(), let freeBytes = FreeDisk.bytes(in: folder) else { return nil }
+            return Disk(folder: folder, freeBytes: freeBytes)
         }
     }
 
@@ -136,7 +145,7 @@ package struct MemoryPlan: Sendable, Equatable {
                 bytes: request.trunkBytes,
                 residentBytes: request.trunkBytes,
                 mappedBytes: 0,
-                note: "mapped; every token reads it"
+                note: "every token reads it"
             )
         ]
         if request.expertBytes > 0 {
@@ -148,8 +157,8 @@ package struct MemoryPlan: Sendable, Equatable {
                     residentBytes: experts,
                     mappedBytes: request.expertBytes - experts,
                     note: isDense
-                        ? "mapped; every token reads them"
-                        : "mapped; a token reads \(FixedPoint.bytes(request.activeExpertBytes))"
+                        ? "every token reads them"
+                        : "a token reads \(FixedPoint.bytes(request.activeExpertBytes))"
                 )
             )
         }
@@ -160,7 +169,7 @@ package struct MemoryPlan: Sendable, Equatable {
                     bytes: request.encoderBytes,
                     residentBytes: 0,
                     mappedBytes: request.encoderBytes,
-                    note: "mapped; only media read them"
+                    note: "only media read them"
                 )
             )
         }
@@ -244,16 +253,25 @@ package struct MemoryPlan: Sendable, Equatable {
     package func changed(_ change: (inout Request) -> Void) -> MemoryPlan {
         var request = request
         change(&request)
+        if let growth = request.growth, request.tokens != self.request.tokens {
+            request.scratchBytes = growth.scratchBytes(tokens: request.tokens)
+            request.attendedTokens = growth.attendedTokens(of: request.tokens)
+        }
         return MemoryPlan(request)
     }
 
     /// The longest context that fits; 0 where not even one page does.
     package var longestTokens: Int {
+        let isStored = request.mappedTokens >= request.tokens
         var low = 0
         var high = 1 << 34
         while low < high {
             let middle = low + (high - low + 1) / 2
-            if changed({ $0.tokens = middle }).fits { low = middle } else { high = middle - 1 }
+            let other = changed {
+                $0.tokens = middle
+                if isStored { $0.mappedTokens = middle }
+            }
+            if other.fits { low = middle } else { high = middle - 1 }
         }
         return low / PageLayout.positions * PageLayout.positions
     }

@@ -29,10 +29,11 @@ extension Runtime {
     ) -> MemoryPlan {
         let budget = Self.budget(memoryBytes)
         let manifest = bundle.manifest
+        let growth = contextGrowth
         var request = MemoryPlan.Request(
             tokens: tokens,
             mappedTokens: mappedTokens,
-            attendedTokens: runner.recall.map { max($0.attendedPositions, min($0.firstPosition, tokens)) },
+            attendedTokens: growth.attendedTokens(of: tokens),
             trunkBytes: manifest.trunkBytes,
             expertBytes: manifest.expertBytes,
             activeExpertBytes: expertShares.active,
@@ -40,12 +41,13 @@ extension Runtime {
             layout: runner.layout.with((element ?? cacheElement).page),
             indexBlockBytes: runner.recall == nil
                 ? 0 : PageIndexBlock.layerBytes(runner.layout) * runner.layout.layerCount,
-            scratchBytes: scratchBytes(tokens: tokens),
+            scratchBytes: growth.scratchBytes(tokens: tokens),
             programBytes: Self.programBytes,
             budgetBytes: budget.bytes,
             budgetSource: budget.source,
             trainedTokens: trainedContextTokens
         )
+        request.growth = growth
         request.freeBytes = freeBytes
         request.mediaBytes = mediaBytes(rows: mediaRows)
         return MemoryPlan(request)
@@ -98,12 +100,10 @@ extension Runtime {
         return (Int(shared / all * bytes), Int(min(1, (shared + routed) / all) * bytes))
     }
 
-    /// Buffers that a run allocates, about: activations of a chunk, logits, and attention's tables, which grow with the
-    /// context.
-    private func scratchBytes(tokens: Int) -> Int {
+    /// What grows with a context beside its pages.
+    private var contextGrowth: ContextGrowth {
         let configuration = decoder.configuration
         let layout = runner.layout
-        let chunk = runner.chunkTokens
         // A float and its 8-bit twin with scale, offset and sum by blocks of 32.
         let rowBytes = 5.4
         let heads = configuration.headCount * (layout.keyWidth + layout.valueStride)
@@ -111,16 +111,15 @@ extension Runtime {
             3 * configuration.hiddenSize + 2 * heads + layout.kvHeadCount * (layout.keyWidth + layout.valueStride)
             + 2 * (configuration.layers.map(\.sharedWidth).max() ?? 0)
             + 2 * (configuration.router?.expertsPerToken ?? 0) * configuration.expertWidth
-        let fixed = rowBytes * (Double(widths) * Double(chunk) + 32 * Double(configuration.vocabularySize))
-        // Tables of turns for each page, and running states of groups of pages.
-        let pageCount = max(0, tokens) / PageLayout.positions
-        let pages = Double(pageCount)
-        let groups = Double(PagedAttention.maximumGroups(pageCount, runner.recall))
-        let states = Double(4 * threadCount + layout.kvHeadCount) * groups * 64
-        let growing =
-            pages * Double(8 * layout.ropeColumns.count / 2 + 64) + states * Double(4 * layout.valueStride + 8)
-        let bytes = fixed + growing
-        return bytes < 1e18 ? Int(bytes) : Int.max
+        // Running states of groups of pages.
+        let states = Double(4 * threadCount + layout.kvHeadCount) * 64
+        return ContextGrowth(
+            fixedBytes: rowBytes
+                * (Double(widths) * Double(runner.chunkTokens) + 32 * Double(configuration.vocabularySize)),
+            bytesPerPage: Double(8 * layout.ropeColumns.count / 2 + 64),
+            bytesPerGroup: states * Double(4 * layout.valueStride + 8),
+            recall: runner.recall
+        )
     }
 
     /// Refuses, before any work, what the context or the memory has no room for; then leaves to routed experts what the
@@ -151,7 +150,9 @@ extension Runtime {
         let tokens = promptTokens + (answerTokens ?? min(512, contextTokens - promptTokens))
         let rows = media.reduce(0) { $0 + ($1.hasValues ? $1.count : 0) }
         func plan(_ memoryBytes: Int?) -> MemoryPlan {
-            memoryPlan(tokens: tokens, mappedTokens: mappedTokens, mediaRows: rows, memoryBytes: memoryBytes)
+            let plan = memoryPlan(tokens: tokens, mappedTokens: mappedTokens, mediaRows: rows, memoryBytes: memoryBytes)
+            // Whether a session would help is for the disk to say; one that is in use has its room already.
+            return mappedTokens > 0 ? plan : plan.changed { $0.disk = .ofSessions }
         }
         if let memoryBytes {
             let plan = plan(memoryBytes)

@@ -4,7 +4,9 @@ import ModelFiles
 import Models
 import Sessions
 
-extension SessionError: HintedError {}
+extension SessionError: HintedError {
+    public var isUsage: Bool { kind == .invalidName }
+}
 
 extension Runtime {
     /// What stored pages must have been made with to mean anything to this runtime.

@@ -7,6 +7,7 @@ extension SessionConversation {
     /// Makes question and answer a part of the session.
     func keep(_ spoken: SpokenAnswer, question: String, _ work: Work, _ table: PageTable) throws {
         guard let session else { return }
+        undo = Undo(self)
         let first = session.stream.count
         let content = work.prompt.content
         var tokens = Array(content.tokens[first...])

@@ -6,7 +6,6 @@ extension SessionConversation {
     /// Brings the context to where the question begins: stored pages, and what is not stored yet.
     func read(_ work: inout Work, _ onProgress: (PrefillProgress) throws -> Void) throws -> PageTable {
         guard session != nil, var table = try storedTable(work) else { return runtime.makePageTable() }
-        guard let session else { return table }
         work.cachedTokens = table.count
         receipt.promptTokens = work.prompt.count
         receipt.reusedTokens = table.count
@@ -32,10 +31,7 @@ extension SessionConversation {
                 onProgress: { _ in },
                 onLogits: { _ in }
             )
-            if session.access == .writing {
-                try session.store(&table, upTo: end, runtime: runtime)
-                receipt.storedTokens = session.storedTokens - work.cachedTokens
-            }
+            try store(&table, &work)
             try onProgress(
                 PrefillProgress(
                     doneTokens: table.count,
@@ -59,13 +55,16 @@ extension SessionConversation {
                 "the index of pages \(first) to \(first + damaged.filled - 1) was damaged, and is made anew"
             )
             if known.access != .writing { tryToWrite() }
-            if session?.access == .writing {
-                try session?.forgetIndex([damaged.page])
-                try session?.drop(damaged)
-            }
         }
-        if let session, session.access == .writing {
+        do {
+            guard let session, session.access == .writing else { return table }
+            if let damaged {
+                try session.forgetIndex([damaged.page])
+                try session.drop(damaged)
+            }
             try session.storeIndex(of: &table, isLast: true, runtime: runtime)
+        } catch let error as SessionError where error.isOfSystem && !work.mustStore {
+            // An index that cannot be stored is made each time.
         }
         return table
     }

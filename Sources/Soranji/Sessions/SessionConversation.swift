@@ -25,8 +25,10 @@ public final class SessionConversation {
     /// Nil for a session that is not there yet.
     var session: StoredSession?
     var notes = SessionNotes()
-    private var newDocuments: [SessionNotes.StoredDocument] = []
-    private var newMedia: [(input: MediaInput, digest: String)] = []
+    var newDocuments: [SessionNotes.StoredDocument] = []
+    var newMedia: [(input: MediaInput, digest: String)] = []
+    /// What the session was before the question added to it; nil where it did not.
+    var undo: Undo?
 
     /// Opens the session, or gets ready to make it with the first question.
     ///
@@ -94,18 +96,19 @@ public final class SessionConversation {
         onMedia: (MediaReceipt.Entry) throws -> Void = { _ in }
     ) throws -> Answer {
         receipt = SessionReceipt(name: name)
+        undo = nil
         // A question that failed may have left it closed.
         if session == nil, library.exists(name) { try reopen(.reading) }
         // Others may write between two questions.
         defer { stopWriting() }
-        var work = try prepare(question, keeps: keeps, answerTokens: maximumTokens, onMedia)
+        var work = try takingBack { try prepare(question, keeps: keeps, answerTokens: maximumTokens, onMedia) }
         if let reason = work.reasonWithoutWriter { receipt.misses.append(reason) }
         var hasSpoken = false
         // Every round heals one page, so this ends.
         while true {
             do {
                 runtime.resetRecallStatistics()
-                var table = try read(&work, onProgress)
+                var table = try takingBack { try read(&work, onProgress) }
                 let asked = Prompt.find(
                     question,
                     documents: work.askedDocuments,
@@ -133,7 +136,7 @@ public final class SessionConversation {
                         return try onText(piece)
                     }
                 )
-                if keeps { try keep(spoken, question: question, work, table) }
+                if keeps { try takingBack { try keep(spoken, question: question, work, table) } }
                 receipt.isKept = keeps
                 return answer(spoken, work, table)
             } catch let damage as PageDamage {
@@ -209,6 +212,8 @@ public final class SessionConversation {
         var cachedTokens = 0
         /// Of reading what is stored.
         var seconds = 0.0
+        /// Whether the question fails where the session cannot be written to.
+        var mustStore: Bool
         /// Why nothing can be stored; nil where it can or need not.
         var reasonWithoutWriter: String?
     }
@@ -230,12 +235,10 @@ public final class SessionConversation {
             do {
                 session = nil
                 try reopen(.writing)
-            } catch let error as SessionError where error.kind == .busy || !isIncomplete {
+            } catch let error as SessionError where error.kind == .busy || error.isOfSystem || !isIncomplete {
                 try reopen(.reading)
                 // An index that cannot be stored is made each time.
-                if isIncomplete {
-                    reason = "another process is writing to the session, so what is read now is not stored"
-                }
+                if isIncomplete { reason = Self.reasonWithoutWriter(error) }
             }
         }
         if let systemPrompt, session != nil, notes.systemPrompt != systemPrompt {
@@ -281,6 +284,7 @@ public final class SessionConversation {
                 + added.ranges.map { $0.lowerBound + stream.text.count..<$0.upperBound + stream.text.count },
             stableTokens: stream.count,
             askedDocuments: askedOf,
+            mustStore: keeps || brings,
             reasonWithoutWriter: reason
         )
         guard session == nil || brings else { return work }
@@ -298,6 +302,7 @@ public final class SessionConversation {
     /// Writes down what will stay, before it is read: whatever happens then, the session knows what to go on with.
     private func append(_ added: SessionPrompt, _ media: [EncodedMedia], _ work: Work) throws -> Work {
         var work = work
+        undo = Undo(self)
         let first = session?.stream.count ?? 0
         let content = work.prompt.prefix(first + added.stableTokens).content
         let stored = zip(media, newMedia).map { SessionNotes.StoredMedia($0, digest: $1.digest) }
@@ -325,6 +330,7 @@ public final class SessionConversation {
         }
         try session?.append(entry)
         try adoptFromOthers()
+        try checkDisk()
         work.stableTokens = first + added.stableTokens
         if let session {
             notes = try SessionNotes(

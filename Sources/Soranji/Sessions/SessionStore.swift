@@ -97,13 +97,15 @@ public struct SessionStore: Sendable {
     }
 
     /// All of them, the last changed first.
-    public func list() -> [Summary] {
-        library.names().map { name in
+    ///
+    /// - Throws: where their folder is there and cannot be read.
+    public func list() throws -> [Summary] {
+        try library.namesWithDamaged().map { name in
             do {
                 return summary(try library.open(name, access: .inspecting))
             } catch {
                 var summary = Summary(name: name)
-                summary.problem = "\(error)"
+                summary.problem = (error as? SessionError)?.reason ?? "\(error)"
                 return summary
             }
         }.sorted { ($0.lastChange, $1.name) > ($1.lastChange, $0.name) }
@@ -140,7 +142,7 @@ public struct SessionStore: Sendable {
         summary.byteCount = session.diskBytes
         summary.created = Double(session.manifest.created)
         summary.lastChange = session.lastChange
-        summary.parents = session.parents
+        summary.parents = library.parents(of: session)
         return summary
     }
 
@@ -168,6 +170,9 @@ public struct SessionStore: Sendable {
         /// Sessions that use its pages, which stay until those are removed.
         public var keptFor: [String]
     }
+
+    /// - Throws: where this is no name for a session.
+    public static func checkName(_ name: String) throws { try SessionLibrary.check(name) }
 
     /// - Throws: where there is no session of this name.
     public func checkExists(_ name: String) throws { try library.checkExists(name) }

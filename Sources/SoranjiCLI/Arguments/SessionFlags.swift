@@ -20,7 +20,7 @@ struct SessionFlags: ParsableArguments {
     var keep = false
 
     func validate() throws {
-        if let session, session.isEmpty { throw ValidationError("--session needs a name.") }
+        if session?.isEmpty == true { throw ValidationError("--session needs a name.") }
         if keep, session == nil { throw ValidationError("--keep needs --session.") }
     }
 }

@@ -43,7 +43,7 @@ struct ModelFlags: ParsableArguments {
     @Option(
         name: [.customLong("kv"), .customLong("cache-type")],
         help: ArgumentHelp(
-            "How keys and values are kept: q8 takes about half of the memory of f16, q8v4 (values of 4 bits) 40%. (default: the session's, else f16)",
+            "How keys and values are kept: q8 takes about half of the memory of f16, q8v4 (values of 4 bits) 40%. (default: what a --session has, else f16)",
             valueName: "type"
         )
     )
@@ -130,6 +130,16 @@ struct AttentionFlags: ParsableArguments {
         options.questionLock = recallLock
         options.wordPages = recallWords
         return options
+    }
+
+    func validate() throws {
+        func check(_ flag: String, _ value: Int?, _ range: ClosedRange<Int>) throws {
+            guard let value, !range.contains(value) else { return }
+            throw ValidationError("\(flag) must be from \(range.lowerBound) to \(range.upperBound), not \(value).")
+        }
+        try check("--recall-window", recallWindow?.tokens, AttentionOptions.windowRange)
+        try check("--recall-pages", recallPages, AttentionOptions.pageRange)
+        try check("--recall-words", recallWords, AttentionOptions.pageRange)
     }
 }
 

@@ -79,6 +79,7 @@ struct AskCommand: ParsableCommand {
         let runtime = try model.open(progress: progress, session: stored.session)
         let asking = try Asking(self, runtime, read)
         let output = AnswerOutput(terminal: .standardOutput)
+        defer { output.breakOff() }
         let choice = sampling.choice(for: runtime)
         let found = try Interrupt.watch { () throws -> Answer? in
             do {
@@ -158,7 +159,9 @@ struct AskCommand: ParsableCommand {
         do {
             return try DocumentReader().read("-").text.trimmingWhitespace
         } catch DocumentError.empty {
-            throw Failure("there is no question", hint: "write it behind the options, or into standard input")
+            var failure = Failure("there is no question", hint: "write it behind the options, or into standard input")
+            failure.exitCode = ExitStatus.usage
+            throw failure
         }
     }
 }
@@ -253,6 +256,12 @@ final class AnswerOutput {
 
     func finish() throws(OutputError) {
         if !endsLine { try terminal.outputLine() }
+        endsLine = true
+    }
+
+    /// Ends the line of an answer that was broken off, so that an error begins a line of its own.
+    func breakOff() {
+        if hasBegun { try? finish() }
     }
 }
 

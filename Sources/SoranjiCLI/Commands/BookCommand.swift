@@ -146,6 +146,7 @@ struct BookCommand: ParsableCommand {
             reader.lookup = lookup
             reader.pageCount = pages
             let output = AnswerOutput(terminal: .standardOutput)
+            defer { output.breakOff() }
             let reply = try Interrupt.watch { () throws -> BookReader.Reply? in
                 do {
                     return try reader.ask(

@@ -258,7 +258,10 @@ struct Chat {
     ) throws -> Answer? {
         // The line editor's own prompt stands apart from the answer.
         let answerOutput = AnswerOutput(terminal: output)
-        defer { progress.clear() }
+        defer {
+            progress.clear()
+            answerOutput.breakOff()
+        }
         let answer = try Interrupt.watch { () throws -> Answer? in
             do {
                 return try make(

@@ -74,7 +74,10 @@ struct EvalCommand: ParsableCommand {
     )
     var style = EvaluationStyle.raw
 
-    @Option(help: ArgumentHelp("Draw scores by length and depth.", valueName: "file.png"), completion: .file())
+    @Option(
+        help: ArgumentHelp("Draw scores by length and depth, as PNG or SVG.", valueName: "file.png|file.svg"),
+        completion: .file()
+    )
     var plot: String?
 
     @Option(
@@ -127,8 +130,8 @@ struct EvalCommand: ParsableCommand {
         )
         // Hours of work should not end in a name that cannot be written to.
         if let plot { _ = try AtomicFile(path: plot) }
-        announce(lengths.tokens.filter { $0 <= runtime.contextTokens }, progress)
         let file = try resume.map { try EvaluationFile(path: $0, header: evaluation.header, resumes: true) }
+        announce(lengths.tokens.filter { $0 <= runtime.contextTokens }, progress)
         var records = file?.records ?? []
         let isStopped = try Interrupt.watch { () throws -> Bool in
             do {
@@ -156,7 +159,7 @@ struct EvalCommand: ParsableCommand {
             omissions: evaluation.omissions,
             lengths: lengths.tokens
         )
-        try show(report, runtime, seed)
+        if !isStopped || !report.records.isEmpty || json { try show(report, runtime, seed) }
         if isStopped {
             Terminal.standardError.writeLine("stopped" + (resume.map { "; go on with --resume \($0)" } ?? ""))
             throw ExitStatus.interrupted
@@ -243,7 +246,9 @@ struct EvalCommand: ParsableCommand {
                     guard measureAttention, report.mean(row, length: length) != nil else { return nil }
                     return "\(row.label), \(EvaluationReport.lengthLabel(length)): attention was not measured: "
                         + (length > Evaluation.mostMeasuredTokens
-                            ? "the context is too long" : "every token saw all of it (see --attention recall)")
+                            ? "the context is too long"
+                            : "every token saw all of it"
+                                + (model.attentionFlags.attention == .recall ? "" : " (see --attention recall)"))
                 }
                 let far = attention.far.map { ", \(percent($0)) of that to far pages" } ?? ""
                 return

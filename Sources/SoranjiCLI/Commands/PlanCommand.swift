@@ -1,6 +1,5 @@
 import ArgumentParser
 import JSONText
-import ModelFiles
 import Soranji
 
 struct PlanCommand: ParsableCommand {
@@ -89,8 +88,7 @@ struct PlanCommand: ParsableCommand {
             mappedTokens: stored ? count : 0,
             memoryBytes: memory?.bytes
         ).changed { request in
-            guard stored, let folder = try? SessionStore.standard().folder else { return }
-            request.disk = FreeDisk.bytes(in: folder).map { .init(folder: folder, freeBytes: $0) }
+            request.disk = MemoryPlan.Disk.ofSessions
         }
         var speed: SpeedProbe?
         if probe {

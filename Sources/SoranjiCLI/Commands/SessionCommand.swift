@@ -47,7 +47,7 @@ struct SessionCommand: ParsableCommand {
 
         func run() throws {
             let store = try shared.store
-            let sessions = store.list()
+            let sessions = try store.list()
             if shared.json {
                 try shared.print(["folder": .string(store.folder), "sessions": .array(sessions.map(\.json))])
                 return
@@ -63,7 +63,8 @@ struct SessionCommand: ParsableCommand {
                 let parents = session.parents.isEmpty ? "" : ", pages of \(session.parents.joined(separator: ", "))"
                 rows.append([
                     session.name, tokens, FixedPoint.bytes(session.byteCount), session.cacheElement,
-                    LocalTime.text(session.lastChange), session.problem ?? session.model + parents,
+                    session.lastChange > 0 ? LocalTime.text(session.lastChange) : "-",
+                    session.problem ?? session.model + parents,
                 ])
             }
             for line in TextTable.lines(rows, rightAligned: [1, 2]) { try Terminal.standardOutput.outputLine(line) }
@@ -126,6 +127,10 @@ struct SessionCommand: ParsableCommand {
         @Argument(help: "The session.") var name: String
         @Argument(help: "The file; it must not be there yet.", completion: .file()) var file: String
 
+        func validate() throws {
+            if file.isEmpty { throw ValidationError("The file has no name.") }
+        }
+
         func run() throws {
             let progress = ProgressBar()
             defer { progress.clear() }
@@ -133,7 +138,8 @@ struct SessionCommand: ParsableCommand {
                 try shared.store.export(name, to: file, onProgress: step)
             }
             progress.clear()
-            if shared.json { try shared.print(["name": .string(name), "file": .string(file)]) }
+            if shared.json { return try shared.print(["name": .string(name), "file": .string(file)]) }
+            Terminal.standardError.writeLine("\(name) is in \(file)")
         }
     }
 
@@ -229,7 +235,7 @@ struct SessionCommand: ParsableCommand {
             defer { progress.clear() }
             var isSound = true
             var reports: [JSON] = []
-            let names = names.isEmpty ? store.list().map(\.name) : names
+            let names = names.isEmpty ? try store.list().map(\.name) : names
             if names.isEmpty, !shared.json { Terminal.standardError.writeLine("no session in \(store.folder) yet") }
             for name in names {
                 let found = try SessionProgress.watch(progress, "checking \(name)") { step in
@@ -277,7 +283,10 @@ struct SessionCommand: ParsableCommand {
                 ])
             }
             let notes = Terminal.standardError
-            notes.writeLine("\(FixedPoint.bytes(result.freedBytes)) are free now")
+            notes.writeLine(
+                result.freedBytes > 0
+                    ? "\(FixedPoint.bytes(result.freedBytes)) are free now" : "there was nothing to give back"
+            )
             if !result.busy.isEmpty { notes.writeLine("in use: \(result.busy.joined(separator: ", "))") }
         }
     }

@@ -68,8 +68,10 @@ struct ErrorReport: Equatable {
                 style: style
             )
         } else {
-            let hint = (error as? any HintedError)?.hint
-            let code = (error as? Failure)?.exitCode ?? ExitStatus.failure
+            let hinted = error as? any HintedError
+            let hint = hinted?.hint
+            let plain = hinted?.isUsage == true ? ExitStatus.usage : ExitStatus.failure
+            let code = (error as? Failure)?.exitCode ?? plain
             self.init(message: Self.trimmed("\(error)"), hint: hint, exitCode: code, style: style)
         }
     }

@@ -75,7 +75,7 @@ struct OutputError: HintedError, Equatable {
 enum StandardStreams {
     /// Streams that were closed before the start are taken up by `/dev/null`, opened the wrong way round: else the next
     /// file that is opened would become one of them, and text for people would go into it. A pipe that is closed later
-    /// is an error of the write, not the silent end of the process.
+    /// is an error of the write, not the silent end of the process; so is a file that may not grow (`ulimit -f`).
     static func prepare() {
         for (stream, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
         where fcntl(stream, F_GETFD) == -1 {
@@ -83,6 +83,7 @@ enum StandardStreams {
             _ = open("/dev/null", mode)
         }
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
     }
 
     /// Ends the process as a closed pipe ends it by default, without a message.

@@ -88,7 +88,7 @@ struct EvaluationScoreTests {
         #expect(throws: EvaluationError.resultsExist(path)) {
             try EvaluationFile(path: path, header: header, resumes: false)
         }
-        #expect(throws: EvaluationError.otherSettings(path)) {
+        #expect(throws: EvaluationError.otherSettings(path, differences: ["seed 1 instead of 2"])) {
             try EvaluationFile(path: path, header: ["evaluation": "soranji", "seed": "2"], resumes: true)
         }
         // Ended at any byte, what is whole is kept and the next result is readable.

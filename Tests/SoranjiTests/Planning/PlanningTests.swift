@@ -102,6 +102,31 @@ struct PlanningTests {
         #expect(stored.changed { $0.disk = .init(folder: "/there", freeBytes: stored.fileBytes) }.fits)
     }
 
+    /// The longest context does not depend on the one that was asked about, and sessions need room on the disk.
+    @Test func theLongestContextIsThatOfTheBudget() throws {
+        let growth = ContextGrowth(
+            fixedBytes: 1e7,
+            bytesPerPage: 5000,
+            bytesPerGroup: 1e5,
+            recall: .fitting(trainedPositions: 8192)
+        )
+        func plan(_ tokens: Int) -> MemoryPlan {
+            var request = request(tokens, .f16, budget: 1 << 30)
+            request.growth = growth
+            request.scratchBytes = growth.scratchBytes(tokens: tokens)
+            request.attendedTokens = growth.attendedTokens(of: tokens)
+            request.disk = .init(folder: "/there", freeBytes: 3 << 30)
+            return MemoryPlan(request)
+        }
+        let longest = plan(1 << 20).longestTokens
+        #expect(longest > 8192)
+        for tokens in [1, 8192, 100_000, 1 << 24] { #expect(plan(tokens).longestTokens == longest) }
+        #expect(plan(longest).fits && !plan(longest + PageLayout.positions).fits)
+        // 1.1 GiB of pages have room on the disk, 22 GiB have not.
+        #expect(plan(50_000).remedies.contains { $0.flag == "ask --session NAME" && $0.fits })
+        #expect(plan(1 << 20).remedies.contains { $0.flag == "ask --session NAME" && !$0.fits })
+    }
+
     @Test func hugeNumbersDoNotOverflow() {
         #expect(MemoryPlan.pageBytes(tokens: .max, layout(.f16)) == .max)
         for tokens in [0, 1, Int.max, Int.max - 1, 1 << 60] {
