@@ -68,6 +68,15 @@ extension Book {
     static let version = 1
 
     var json: JSON {
+        var object = contents.objectValue ?? JSON.Object()
+        object["checksum"] = .string(checksum)
+        return .object(object)
+    }
+
+    /// Of everything that the book says (FNV-1a).
+    private var checksum: String { BookText.fingerprint(contents.text()) }
+
+    private var contents: JSON {
         [
             "format": .string(Self.format), "version": .integer(Int64(Self.version)), "name": .string(name),
             "model": .string(model),
@@ -111,6 +120,10 @@ extension Book {
                 throw .unreadable(path, "page \(pages.count + 1) has no source")
             }
             pages.append(page)
+        }
+        // Books of earlier versions have none.
+        if let stored = json["checksum"], stored.stringValue != checksum {
+            throw .unreadable(path, "its checksum is not that of its text")
         }
     }
 }
@@ -169,6 +182,11 @@ package enum BookError: HintedError, Equatable {
         case .pageTooLong(let page, let tokens, let room):
             "page \(page) has \(FixedPoint.count(tokens, "token")), but a question leaves room for \(room)"
         }
+    }
+
+    package var isUsage: Bool {
+        if case .invalidName = self { return true }
+        return false
     }
 
     package var hint: String? {

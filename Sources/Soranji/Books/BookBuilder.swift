@@ -60,6 +60,7 @@ package struct BookBuilder {
                 fingerprint: BookText.fingerprint(document.text)
             )
         }
+        try shelf.checkWritable(name)
         var book: Book?
         if try shelf.exists(name), !replaces {
             let found = try shelf.load(name)
@@ -70,8 +71,7 @@ package struct BookBuilder {
         }
         var result =
             try book ?? paginate(documents, Book(name: name, model: runtime.modelName, sources: sources, pages: []))
-        if book == nil { try shelf.save(result) }
-        try addGists(&result, onProgress)
+        try addGists(&result, isSaved: book != nil, onProgress)
         return result
     }
 
@@ -127,10 +127,10 @@ package struct BookBuilder {
 
     // MARK: Gists
 
-    private func addGists(_ book: inout Book, _ onProgress: (Int, Int) throws -> Void) throws {
+    private func addGists(_ book: inout Book, isSaved: Bool, _ onProgress: (Int, Int) throws -> Void) throws {
         var done = book.gistCount
         var saved = ContinuousClock.now
-        var isSaved = true
+        var isSaved = isSaved
         let extractor = try GistExtractor(runtime: runtime)
         do {
             for index in book.pages.indices where book.pages[index].gist == nil {
@@ -145,8 +145,8 @@ package struct BookBuilder {
                 }
             }
         } catch {
-            // Stopped, or out of something: what was made is kept.
-            if !isSaved { try? shelf.save(book) }
+            // Stopped, or out of something: what was made is kept. Pages that rules cut are nothing to keep.
+            if !isSaved, done > 0 || usesModel(breaks) { try? shelf.save(book) }
             throw error
         }
         try onProgress(done, book.pages.count)

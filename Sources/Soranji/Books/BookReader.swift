@@ -51,6 +51,12 @@ package struct BookReader {
             throw BookError.unfinished(book.name, done: book.gistCount, count: book.pages.count)
         }
         var notes: [String] = []
+        if !book.isComplete {
+            notes.append(
+                "\(book.pages.count - book.gistCount) of \(FixedPoint.count(book.pages.count, "page")) have no gist yet; "
+                    + "'soranji book build' with the same documents goes on with it"
+            )
+        }
         var opened: [Int]
         switch way {
         case .parallel: opened = try chooseAtOnce(question, onProgress)

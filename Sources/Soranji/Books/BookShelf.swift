@@ -64,11 +64,21 @@ package struct BookShelf: Sendable {
         return try Book(json: json, path: path)
     }
 
+    /// Hours of work should not end in a name that cannot be written to.
+    package func checkWritable(_ name: String) throws {
+        let path = try path(name)
+        try UserFolders.create(folder)
+        _ = try AtomicFile(path: path, mode: Self.mode)
+    }
+
+    /// What was read is its owner's alone.
+    private static let mode: mode_t = 0o600
+
     /// The file appears complete or not at all, whatever happens meanwhile.
     package func save(_ book: Book) throws {
         let path = try path(book.name)
         try UserFolders.create(folder)
-        try AtomicFile.write(Array((book.json.text() + "\n").utf8), to: path)
+        try AtomicFile.write(Array((book.json.text() + "\n").utf8), to: path, mode: Self.mode)
     }
 
     package func remove(_ name: String) throws {

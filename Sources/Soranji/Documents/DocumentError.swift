@@ -37,7 +37,7 @@ public enum DocumentError: HintedError, Equatable {
     public var hint: String? {
         switch self {
         case .unreadable(let error): error.hint
-        case .isFolder: "give its files one by one: --doc FILE --doc FILE"
+        case .isFolder: "name its files one by one"
         case .empty(let source):
             source == "-"
                 ? "pipe a text into it, for example: soranji ask --doc - QUESTION < notes.txt"

@@ -232,11 +232,16 @@ struct BookCommand: ParsableCommand {
 
         func run() throws {
             let shelf = try BookShelf()
-            let books = shelf.names.compactMap { try? shelf.load($0) }
+            let books = shelf.names.map { name in (name: name, book: Result { try shelf.load(name) }) }
             if json {
-                let list = books.map { book -> JSON in
-                    [
-                        "name": .string(book.name), "pages": .integer(Int64(book.pages.count)),
+                let list = books.map { name, found -> JSON in
+                    let book: Book
+                    switch found {
+                    case .success(let read): book = read
+                    case .failure(let error): return ["name": .string(name), "problem": .string("\(error)")]
+                    }
+                    return [
+                        "name": .string(name), "pages": .integer(Int64(book.pages.count)),
                         "gists": .integer(Int64(book.gistCount)), "words": .integer(Int64(book.wordCount)),
                         "sources": .array(book.sources.map { .string($0.path) }), "model": .string(book.model),
                     ]
@@ -250,10 +255,17 @@ struct BookCommand: ParsableCommand {
                 return
             }
             var rows = [["name", "pages", "words", "documents"]]
-            for book in books {
+            for (name, found) in books {
+                let book: Book
+                switch found {
+                case .success(let read): book = read
+                case .failure(let error):
+                    rows.append([name, "", "", "\(error)"])
+                    continue
+                }
                 let state = book.isComplete ? "" : " (\(book.gistCount) of \(book.pages.count) gists)"
                 rows.append([
-                    book.name, FixedPoint.grouped(book.pages.count), FixedPoint.grouped(book.wordCount),
+                    name, FixedPoint.grouped(book.pages.count), FixedPoint.grouped(book.wordCount),
                     book.sources.map(\.path).joined(separator: ", ") + state,
                 ])
             }

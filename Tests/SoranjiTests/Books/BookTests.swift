@@ -1,3 +1,4 @@
+import Foundation
 import JSONText
 import Tensor
 import Testing
@@ -171,15 +172,14 @@ struct BookTests {
             _ = folder.file("light.book.json", bytes)
             do {
                 let book = try shelf.load("light")
-                #expect(
-                    book.pages.allSatisfy { book.sources.indices.contains($0.source) && $0.lastLine >= $0.firstLine }
-                )
+                // A changed byte that says the same does no harm.
+                #expect(book == self.book())
             } catch {
                 refused += 1
                 #expect(error is BookError)
             }
         }
-        #expect(refused > 200)
+        #expect(refused > 380)
     }
 
     // MARK: With the small model
@@ -199,6 +199,8 @@ struct BookTests {
         builder.saveInterval = 0
         // Stopped after three gists, then gone on with: nothing is made twice.
         struct Stop: Error {}
+        #expect(throws: Stop.self) { try builder.build([document], name: "light") { _, _ in throw Stop() } }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
         #expect(throws: Stop.self) {
             try builder.build([document], name: "light") { done, _ in if done == 3 { throw Stop() } }
         }
