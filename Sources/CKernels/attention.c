@@ -1,7 +1,7 @@
 // Pages of keys and values: sizes, storing a position, merging and finishing running sums, choice of the level.
 #include <math.h>
 
-#include "attention_levels.h"
+#include "attention_digits.h"
 #include "sk_cpu.h"
 #include "sk_half.h"
 #include "sk_matmul.h"
@@ -46,12 +46,13 @@ void sk_page_store(const sk_page_layout *layout, void *keys, void *values, int32
 
 size_t sk_attend_scratch_floats(const sk_page_layout *layout, int32_t rows) {
     // Portable: one row of scores and the turned page. Vectors: scores and queries of all rows, the factor of each
-    // row, one strip of keys or values, and the scales of sealed values as floats.
+    // row, one strip of keys or values; of sealed pages also the scales of values as floats, and the digits of all rows.
     const size_t width = (size_t)layout->k_width, count = rows < 1 ? 1 : (size_t)rows;
     const size_t portable = SK_PAGE + width * SK_PAGE;
     const size_t strip = (width > SK_PAGE ? width : SK_PAGE) * SK_ATTEND_STRIP;
     const size_t scales = sk_page_is_sealed(layout) ? 2 * SK_PAGE * (size_t)sk_value_runs(layout) : 0;
-    const size_t vectors = count * SK_PAGE + strip + (count * (width + 1) + 15) / 16 * 16 + scales;
+    const size_t digits = sk_page_is_sealed(layout) ? count * SK_DIGITS / 2 : 0;
+    const size_t vectors = count * SK_PAGE + strip + (count * (width + 1) + 15) / 16 * 16 + scales + digits;
     return portable > vectors ? portable : vectors;
 }
 

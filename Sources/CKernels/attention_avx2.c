@@ -1,5 +1,6 @@
 // Attention over one page with AVX2, FMA and F16C.
 #if defined(__x86_64__)
+#include <immintrin.h>
 #include <math.h>
 
 #include "attention_levels.h"

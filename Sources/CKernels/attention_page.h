@@ -12,6 +12,7 @@
 // of rows multiplies with that panel; so do the values. A row's sums run in the order of the scalar twin whatever the
 // tile, and positions that a row may not see are left out rather than multiplied by zero: what lies there may be NaN.
 #include "attention_tile.h"
+#include "attention_codes.h"
 
 // How the rows of a query tile are cut into register tiles, and what each row and register tile sees.
 typedef struct {
@@ -72,7 +73,7 @@ static float soften(const sk_query_tile *tile, int32_t row, sk_range range, floa
     const float base = maximum == -INFINITY ? 0.0f : maximum;
     v16 sum = 0;
     for (int32_t p = begin; p < range.last; p += SK_LANES) {
-        const v16 weight = exp16(load16(scores + p) - base);
+        const v16 weight = exp16_below(load16(scores + p) - base);
         store16(scores + p, weight);
         sum += weight;
     }
@@ -102,6 +103,30 @@ static void all_scores(const sk_page_layout *layout, const void *keys, const flo
             if (plan->any[row].first >= p + strip || plan->any[row].last <= p) continue;
             score_tile(tile_count(tile, plan, row), plan->few, queries + (int64_t)row * layout->k_width, panel,
                        layout->k_width, scores + row * SK_PAGE + p);
+        }
+    }
+}
+
+// The same of the codes of keys that need no turn.
+static void all_code_scores(const sk_page_layout *layout, const void *keys, const sk_query_tile *tile,
+                            const sk_plan *plan, sk_ahead *ahead, int16_t *digits, int32_t *panel, float *scores) {
+    sk_digits all[SK_TILE_MOST];
+    const float *scales = sk_key_scales(layout, keys);
+    const int32_t strip = SK_LANES * SK_MANY_VECTORS;
+    for (int32_t row = 0; row < tile->rows; row++) {
+        all[row] = query_digits(layout, scales, tile->queries + row * tile->query_stride, digits + row * SK_DIGITS);
+    }
+    const int32_t begin = plan->whole.first / strip * strip;
+    const int64_t lead = (layout->k_width < 8 ? layout->k_width : 8) * SK_PAGE;
+    sk_ahead columns = {(const char *)keys + lead, (const char *)keys + layout->k_width * SK_PAGE, SK_PAGE / 64};
+    const int64_t steps = (plan->whole.last - begin - 1) / strip * (int64_t)layout->k_width;
+    if (steps > 0) ahead->lines = (int32_t)((ahead->end - ahead->next) / 64 / steps + 1);
+    for (int32_t p = begin; p < plan->whole.last; p += strip) {
+        pair_keys(layout, keys, p, SK_MANY_VECTORS, p == begin ? &columns : ahead, panel);
+        for (int32_t row = 0; row < tile->rows; row += plan->tile_rows) {
+            if (plan->any[row].first >= p + strip || plan->any[row].last <= p) continue;
+            code_scores(tile_count(tile, plan, row), digits + row * SK_DIGITS, all + row, panel,
+                        (layout->k_width + 1) / 2, scores + row * SK_PAGE + p);
         }
     }
 }
@@ -138,23 +163,45 @@ static void unpack_scales(const sk_page_layout *layout, const void *values, floa
 }
 
 static void all_values(const sk_page_layout *layout, const void *values, const sk_query_tile *tile,
-                       const sk_plan *plan, const float *weights, float *panel, float *scales) {
-    const int form = value_form(layout);
+                       const sk_plan *plan, const float *weights, float *panel) {
+    const int form = open_form(layout);
     const int few = plan->few && (form == FORM_F32 || tile->rows <= SK_FEW_ROWS_OF_HALVES);
-    const float *minima = scales + sk_value_runs(layout) * SK_PAGE;
-    // Four-bit codes are counted in bytes.
-    const int64_t stride = form == FORM_Q4 ? sk_value_row_bytes(layout) : layout->v_stride;
-    if (sk_page_is_sealed(layout)) unpack_scales(layout, values, scales);
     for (int32_t column = 0; column < layout->v_stride;) {
         int32_t vectors = few ? SK_FEW_VECTORS : SK_MANY_VECTORS;
         if (column + vectors * SK_LANES > layout->v_stride) vectors = 1;
-        sk_values strip = {values, stride, column, form, scales, minima};
+        sk_values strip = {values, layout->v_stride, column, form};
         if (tile->rows > plan->tile_rows) unpack_values(&strip, vectors, plan->whole, panel);
         for (int32_t row = 0; row < tile->rows; row += plan->tile_rows) {
             add_values(plan, row, tile_count(tile, plan, row), vectors, weights, strip, tile->out + column,
                        layout->v_stride);
         }
         column += vectors * SK_LANES;
+    }
+}
+
+// The same of the codes of sealed values, run by run.
+static void all_code_values(const sk_page_layout *layout, const void *values, const sk_query_tile *tile,
+                            const sk_plan *plan, const float *weights, int16_t *digits, int32_t *panel,
+                            float *scales) {
+    sk_digits all[SK_TILE_MOST];
+    const float *minima = scales + sk_value_runs(layout) * SK_PAGE;
+    unpack_scales(layout, values, scales);
+    if (plan->whole.first >= plan->whole.last) return;
+    for (int32_t run = 0; run < sk_value_runs(layout); run++) {
+        for (int32_t row = 0; row < tile->rows; row++) {
+            all[row] = weight_digits(plan->row[row], weights + row * SK_PAGE, scales + run * SK_PAGE,
+                                     minima + run * SK_PAGE, digits + row * SK_DIGITS);
+        }
+        const int32_t end = (run + 1) * SK_VALUE_RUN < layout->v_stride ? (run + 1) * SK_VALUE_RUN : layout->v_stride;
+        for (int32_t column = run * SK_VALUE_RUN; column < end;) {
+            const int32_t vectors = column + SK_MANY_VECTORS * SK_LANES <= end ? SK_MANY_VECTORS : 1;
+            pair_values(layout, values, column, vectors, plan->whole, panel);
+            for (int32_t row = 0; row < tile->rows; row += plan->tile_rows) {
+                code_values(tile_count(tile, plan, row), vectors, digits + row * SK_DIGITS, all + row, panel,
+                            plan->any[row], tile->out + (int64_t)row * layout->v_stride + column, layout->v_stride);
+            }
+            column += vectors * SK_LANES;
+        }
     }
 }
 
@@ -167,14 +214,20 @@ void SK_NAME(sk_attend_page)(const sk_page_layout *layout, const void *keys, con
     float *queries = panel + (int64_t)widest * SK_ATTEND_STRIP;
     float *scales = queries + ((int64_t)tile->rows * layout->k_width + 15) / 16 * 16;
 
-    for (int32_t row = 0; row < tile->rows; row += plan.tile_rows) {
-        pack_queries(layout, tile, row, tile_count(tile, &plan, row), queries + (int64_t)row * layout->k_width);
-    }
+    int16_t *digits = (int16_t *)(scales + (sk_page_is_sealed(layout) ? 2 * SK_PAGE * sk_value_runs(layout) : 0));
+
     // The values are fetched from memory while the scores are made.
     const int64_t row_bytes = sk_value_row_bytes(layout);
     sk_ahead ahead = {(const char *)values + plan.whole.first * row_bytes,
                       (const char *)values + plan.whole.last * row_bytes, 0};
-    all_scores(layout, keys, cosines, sines, tile, &plan, queries, &ahead, panel, scores);
+    if (sk_scores_codes(layout)) {
+        all_code_scores(layout, keys, tile, &plan, &ahead, digits, (int32_t *)panel, scores);
+    } else {
+        for (int32_t row = 0; row < tile->rows; row += plan.tile_rows) {
+            pack_queries(layout, tile, row, tile_count(tile, &plan, row), queries + (int64_t)row * layout->k_width);
+        }
+        all_scores(layout, keys, cosines, sines, tile, &plan, queries, &ahead, panel, scores);
+    }
     for (int32_t row = 0; row < tile->rows; row++) {
         const sk_range range = plan.row[row];
         if (range.first >= range.last) {
@@ -187,5 +240,9 @@ void SK_NAME(sk_attend_page)(const sk_page_layout *layout, const void *keys, con
         float *out = tile->out + (int64_t)row * layout->v_stride;
         for (int32_t i = 0; i < layout->v_stride; i += SK_LANES) store16(out + i, load16(out + i) * factor);
     }
-    all_values(layout, values, tile, &plan, scores, panel, scales);
+    if (sk_page_is_sealed(layout)) {
+        all_code_values(layout, values, tile, &plan, scores, digits, (int32_t *)panel, scales);
+    } else {
+        all_values(layout, values, tile, &plan, scores, panel);
+    }
 }

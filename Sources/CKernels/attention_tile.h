@@ -15,56 +15,31 @@ typedef struct {
     int32_t first, last;  // positions; empty if first >= last
 } sk_range;
 
-// The forms that elements lie in; constants wherever an inner loop asks.
-enum { FORM_F32, FORM_F16, FORM_Q8, FORM_Q4 };
+// The forms that elements lie in; constants wherever an inner loop asks. Codes of values are never unpacked.
+enum { FORM_F32, FORM_F16, FORM_Q8 };
+
+SK_ALWAYS int open_form(const sk_page_layout *layout) { return layout->type == SK_F32 ? FORM_F32 : FORM_F16; }
 
 SK_ALWAYS int key_form(const sk_page_layout *layout) {
-    return layout->type == SK_F32 ? FORM_F32 : layout->type == SK_F16 ? FORM_F16 : FORM_Q8;
-}
-
-SK_ALWAYS int value_form(const sk_page_layout *layout) {
-    return layout->type == SK_PAGE_Q8V4 ? FORM_Q4 : key_form(layout);
+    return sk_page_is_sealed(layout) ? FORM_Q8 : open_form(layout);
 }
 
 // Rows of columns as a tile reads them, from a column on.
 typedef struct {
     const void *data;
-    int64_t stride;       // elements from row to row; bytes of four-bit codes
+    int64_t stride;  // elements from row to row
     int32_t column;
     int form;
-    const float *scales;  // [runs of 32 columns][128] of codes,
-    const float *minima;  // and the same
 } sk_values;
 
-typedef uint8_t codes_register __attribute__((ext_vector_type(SK_REGISTER)));
 typedef uint8_t codes16 __attribute__((ext_vector_type(16)));
-
-SK_ALWAYS vr load_register_codes(const uint8_t *from) {
-    codes_register x;
-    memcpy(&x, from, sizeof x);
-    return __builtin_convertvector(__builtin_convertvector(x, ir), vr);
-}
-
-// Half of the nibbles of a run of columns: those from `place` (a multiple of the register) on.
-SK_ALWAYS vr load_register_nibbles(const uint8_t *run, int32_t place) {
-    codes_register x;
-    memcpy(&x, run + place % SK_LANES, sizeof x);
-    return __builtin_convertvector((__builtin_convertvector(x, ir) >> (place / SK_LANES * 4)) & 15, vr);
-}
 
 // One register of a row: its part `part`.
 SK_ALWAYS vr load_part(const sk_values *values, int64_t row, int32_t part, int form) {
     const int32_t column = values->column + part * SK_REGISTER;
     const int64_t index = row * values->stride + column;
     if (form == FORM_F32) return load_register((const float *)values->data + index);
-    if (form == FORM_F16) return load_register_half((const uint16_t *)values->data + index);
-    const int32_t run = column / SK_VALUE_RUN;
-    const uint8_t *codes = (const uint8_t *)values->data;
-    const vr code = form == FORM_Q8
-                        ? load_register_codes(codes + index)
-                        : load_register_nibbles(codes + row * values->stride + run * (SK_VALUE_RUN / 2),
-                                                column % SK_VALUE_RUN);
-    return fma_register(code, (vr)values->scales[run * SK_PAGE + row], (vr)values->minima[run * SK_PAGE + row]);
+    return load_register_half((const uint16_t *)values->data + index);
 }
 
 SK_ALWAYS v16 float16_of(codes16 codes) {
@@ -75,17 +50,7 @@ SK_ALWAYS v16 float16_of(codes16 codes) {
 SK_ALWAYS v16 load_values16(const sk_values *values, int64_t row, int32_t column, int form) {
     const int64_t index = row * values->stride + column;
     if (form == FORM_F32) return load16((const float *)values->data + index);
-    if (form == FORM_F16) return load16_half((const uint16_t *)values->data + index);
-    const int32_t run = column / SK_VALUE_RUN;
-    const uint8_t *data = (const uint8_t *)values->data;
-    codes16 codes;
-    if (form == FORM_Q8) {
-        memcpy(&codes, data + index, sizeof codes);
-    } else {
-        memcpy(&codes, data + row * values->stride + run * (SK_VALUE_RUN / 2), sizeof codes);
-        codes = column % SK_VALUE_RUN ? codes >> 4 : codes & 15;
-    }
-    return fma16(float16_of(codes), (v16)values->scales[run * SK_PAGE + row], (v16)values->minima[run * SK_PAGE + row]);
+    return load16_half((const uint16_t *)values->data + index);
 }
 
 // A page's keys as they are unpacked.
@@ -209,7 +174,7 @@ SK_ALWAYS void score_tile_as(int rows, int vectors, const float *queries, const 
     for (int r = 0; r < rows; r++) {
         for (int p = 0; p < parts; p++) sum[r][p] = 0;
     }
-    const sk_values keys = {panel, vectors * SK_LANES, 0, FORM_F32, NULL, NULL};
+    const sk_values keys = {panel, vectors * SK_LANES, 0, FORM_F32};
     for (int32_t k = 0; k < k_width; k++, queries += rows) {
         tile_step(rows, parts, queries, 1, &keys, k, FORM_F32, sum);
     }
@@ -255,7 +220,6 @@ static void score_tile(int32_t rows, int few, const float *queries, const float 
     case R: \
         switch (values.form) { \
             SK_VALUES_AS(R, VECTORS, FORM_F32) SK_VALUES_AS(R, VECTORS, FORM_F16) \
-            SK_VALUES_AS(R, VECTORS, FORM_Q8) SK_VALUES_AS(R, VECTORS, FORM_Q4) \
         } \
         return;
 #define SK_VALUES_FEW(R) SK_VALUES(R, SK_FEW_VECTORS)
@@ -287,14 +251,12 @@ SK_ALWAYS void unpack_values_as(sk_values *strip, int32_t vectors, sk_range rang
                     load_values16(&values, p, values.column + v * SK_LANES, form));
         }
     }
-    *strip = (sk_values){panel, vectors * SK_LANES, 0, FORM_F32, NULL, NULL};
+    *strip = (sk_values){panel, vectors * SK_LANES, 0, FORM_F32};
 }
 
 static void unpack_values(sk_values *strip, int32_t vectors, sk_range range, float *panel) {
     switch (strip->form) {
     case FORM_F32: unpack_values_as(strip, vectors, range, FORM_F32, panel); return;
-    case FORM_F16: unpack_values_as(strip, vectors, range, FORM_F16, panel); return;
-    case FORM_Q8: unpack_values_as(strip, vectors, range, FORM_Q8, panel); return;
-    default: unpack_values_as(strip, vectors, range, FORM_Q4, panel); return;
+    default: unpack_values_as(strip, vectors, range, FORM_F16, panel); return;
     }
 }

@@ -1,3 +1,6 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 #include <math.h>
 
 #include "../../Sources/CKernels/attention_levels.h"

@@ -36,7 +36,24 @@ import Testing
             let queries = AttentionTests.queries(rows, sealed, &numbers, sinks: rows == 4)
             let state = TileState(sealed.layout, queries)
             attend(sealed, queries, pages: 0..<2, scale: AttentionTests.scale(sealed.layout), state: state)
-            #expect(AttentionTests.difference(state.finished(), sealed, queries) < 2e-6)
+            // Weights, and queries of keys that need no turn, have 16 bits.
+            #expect(AttentionTests.difference(state.finished(), sealed, queries) < 1e-4)
+        }
+    }
+
+    /// A page where one position has nearly all the weight, and the others still what is theirs.
+    @Test(arguments: [SK_PAGE_Q8, SK_PAGE_Q8V4]) func smallWeightsCountBesideLargeOnes(type: Int32) {
+        var numbers = SeededNumbers(31)
+        let open = PagedHead(sk_page_layout(k: 64, v: 64), positions: 128, numbers: &numbers)
+        let sealed = PagedHead(sealing: open, as: type)
+        let queries = (0..<5).map { row -> TestQuery in
+            TestQuery(vector: open.keys[row * 20].map { $0 * Float(row) / 2 }, position: 127, visible: 0..<128)
+        }
+        let state = TileState(sealed.layout, queries)
+        attend(sealed, queries, pages: 0..<1, scale: 1, state: state)
+        for (found, query) in zip(state.finished(), queries) {
+            let expected = sealed.reference(query: query.vector, position: 127, visible: 0..<128, scale: 1, sink: nil)
+            for (a, b) in zip(found, expected) { #expect(abs(Double(a) - b) < 1e-3) }
         }
     }
 
@@ -52,6 +69,37 @@ import Testing
                 attend(sealed, queries, pages: 0..<2, scale: 1, state: fast, kernel: kernel)
                 #expect(fast.bits == slow.bits)
             }
+        }
+    }
+
+    /// Queries that no product can be made with are not numbers in the result, at every level; small ones do no harm.
+    @Test(arguments: [SK_PAGE_Q8, SK_PAGE_Q8V4]) func hostileQueriesGiveTheSameAtEveryLevel(type: Int32) {
+        var numbers = SeededNumbers(41)
+        let hostile: [Float] = [.nan, .infinity, -.infinity, 3e38, -3e38, .leastNonzeroMagnitude, -1e-33, 0, -0.0]
+        for rope in [Int32(0), 64] {
+            let layout = sk_page_layout(k: 64, v: 40, rope: rope)
+            let open = PagedHead(layout, positions: 128, numbers: &numbers, amplitude: 3)
+            let sealed = PagedHead(sealing: open, as: type)
+            let queries = hostile.flatMap { poison in
+                [false, true].map { isAll -> TestQuery in
+                    var vector = numbers.floats(64)
+                    for column in isAll ? 0..<64 : 17..<18 { vector[column] = poison }
+                    return TestQuery(vector: vector, position: 127, visible: 0..<128)
+                }
+            }
+            func results(_ kernel: Kernel) -> [[UInt32]] {
+                let state = TileState(sealed.layout, queries)
+                attend(sealed, queries, pages: 0..<1, scale: 1, state: state, kernel: kernel)
+                return state.finished().map { $0.map { $0.isNaN ? .max : $0.bitPattern } }
+            }
+            let slow = results(.scalar)
+            #expect(results(.dispatched) == slow)
+            if sk_emulated_is_possible() != 0 { #expect(results(.emulated) == slow) }
+            for (row, query) in queries.enumerated() {
+                let isFinite = query.vector.allSatisfy { abs($0) < 1e37 }
+                #expect(slow[row].allSatisfy { ($0 != .max) == isFinite } || !isFinite, "row \(row)")
+            }
+            #expect(slow[0].allSatisfy { $0 == .max } && slow[2].allSatisfy { $0 == .max })
         }
     }
 

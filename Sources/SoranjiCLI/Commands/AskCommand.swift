@@ -58,6 +58,7 @@ struct AskCommand: ParsableCommand {
     var question: [String] = []
 
     func validate() throws {
+        if documents.contains("") { throw ValidationError("--doc needs a file.") }
         if documents.count(where: { $0 == "-" }) > 1 {
             throw ValidationError("Standard input can be only one of the documents.")
         }
