@@ -8,7 +8,8 @@ package enum FreeDisk {
         var folder = Paths.trimmed(folder)
         while !Paths.isFolder(folder), folder != "/", folder != "." { folder = Paths.folder(folder) }
         var status = statvfs()
-        guard statvfs(folder, &status) == 0 else { return nil }
+        // Some file systems say nothing but zeros.
+        guard statvfs(folder, &status) == 0, status.f_blocks > 0 else { return nil }
         let (bytes, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
         return overflow ? .max : bytes
     }

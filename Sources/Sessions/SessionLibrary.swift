@@ -113,11 +113,19 @@ package struct SessionLibrary: Sendable {
             throw error
         }
         for attempt in 0..<100 {
-            let path = "\(root)/\(name)\(Self.stagingMark)\(getpid())-\(attempt)"
+            let path = stagingPath(name, "\(attempt)")
             if mkdir(path, 0o700) == 0 { return path }
             guard errno == EEXIST else { throw .system(root, "cannot make a folder in it") }
         }
-        throw SessionError(.exists, name, "too many unfinished folders", hint: "soranji session prune")
+        throw Self.tooManyUnfinished(name)
+    }
+
+    func stagingPath(_ name: String, _ suffix: String) -> String {
+        "\(root)/\(name)\(Self.stagingMark)\(getpid())-\(suffix)"
+    }
+
+    static func tooManyUnfinished(_ name: String) -> SessionError {
+        SessionError(.exists, name, "too many unfinished folders", hint: "soranji session prune")
     }
 
     /// Writes an empty session's files.

@@ -37,8 +37,9 @@ extension StoredSession {
             try journalFile.write(bytes, at: journal.byteCount)
             try journalFile.synchronise()
         } catch {
-            // Readers would cut it off as well.
+            // Readers would cut it off as well. It must be gone before the records that it names.
             try? journalFile.truncate(to: journal.byteCount)
+            try? journalFile.synchronise()
             throw named(error)
         }
         for entry in entries { _ = apply(entry) }
@@ -228,15 +229,16 @@ extension StoredSession {
     /// How far the journal reached at some time.
     package struct Mark: Sendable, Equatable {
         fileprivate let journalBytes: Int
+        fileprivate let recordEnd: Int
     }
 
-    package var mark: Mark { Mark(journalBytes: journal.byteCount) }
+    package var mark: Mark { Mark(journalBytes: journal.byteCount, recordEnd: recordEnd) }
 
-    /// Takes back every entry since a mark. Only for records that no other session can have come to use since.
+    /// Takes back every entry since a mark. There must be no new records since: others may have come to use them.
     ///
     /// This value still knows what is gone: open the session anew.
     package func rollBack(to mark: Mark) throws(SessionError) {
-        precondition(access == .writing && mark.journalBytes <= journal.byteCount)
+        precondition(access == .writing && mark.journalBytes <= journal.byteCount && mark.recordEnd == recordEnd)
         do throws(SessionError) {
             try journalFile.truncate(to: mark.journalBytes)
             try journalFile.synchronise()

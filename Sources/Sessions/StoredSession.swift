@@ -34,7 +34,7 @@ package final class StoredSession {
     let journalFile: SessionFile
     let recordFile: SessionFile
     /// Where the next record goes.
-    var recordEnd = 0
+    package var recordEnd = 0
     private let library: SessionLibrary
     private let useLock: FileLock
     private let writeLock: FileLock?
@@ -106,8 +106,7 @@ package final class StoredSession {
     /// The same error about a session one of whose files is missing or is none.
     private static func named(_ error: SessionError, name: String, folder: String) -> SessionError {
         guard [.missing, .malformed, .damaged].contains(error.kind) else { return error }
-        let file = error.subject.hasPrefix(folder + "/") ? String(error.subject.dropFirst(folder.utf8.count + 1)) : ""
-        let canBeMended = error.kind == .missing && file == recordName
+        let canBeMended = error.kind == .missing && error.subject == folder + "/" + recordName
         return SessionError(
             .damaged,
             name,

@@ -12,7 +12,8 @@ final class TestLibrary {
     var library: SessionLibrary { SessionLibrary(root: path + "/sessions") }
 
     init() {
-        path = NSTemporaryDirectory() + "soranji-sessions-\(UUID().uuidString)"
+        // With characters of several bytes, as homes have.
+        path = NSTemporaryDirectory() + "soranji-sessions-jürgen-\(UUID().uuidString)"
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 

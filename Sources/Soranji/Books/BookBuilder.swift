@@ -64,15 +64,25 @@ package struct BookBuilder {
         var book: Book?
         if try shelf.exists(name), !replaces {
             let found = try shelf.load(name)
-            guard found.sources.map(\.fingerprint) == sources.map(\.fingerprint) else {
-                throw BookError.otherSources(name)
-            }
+            try Self.check(found, isOf: sources)
             book = found
         }
         var result =
             try book ?? paginate(documents, Book(name: name, model: runtime.modelName, sources: sources, pages: []))
-        try addGists(&result, isSaved: book != nil, onProgress)
+        var isFirst = book == nil && !replaces
+        try addGists(&result, isSaved: book != nil, onProgress) { book in
+            // Another process may have made one of that name meanwhile.
+            if isFirst, try shelf.exists(name) { try Self.check(try shelf.load(name), isOf: sources) }
+            isFirst = false
+            try shelf.save(book)
+        }
         return result
+    }
+
+    private static func check(_ book: Book, isOf sources: [Book.Source]) throws {
+        guard book.sources.map(\.fingerprint) == sources.map(\.fingerprint) else {
+            throw BookError.otherSources(book.name)
+        }
     }
 
     // MARK: Pages
@@ -127,7 +137,12 @@ package struct BookBuilder {
 
     // MARK: Gists
 
-    private func addGists(_ book: inout Book, isSaved: Bool, _ onProgress: (Int, Int) throws -> Void) throws {
+    private func addGists(
+        _ book: inout Book,
+        isSaved: Bool,
+        _ onProgress: (Int, Int) throws -> Void,
+        save: (Book) throws -> Void
+    ) throws {
         var done = book.gistCount
         var saved = ContinuousClock.now
         var isSaved = isSaved
@@ -139,18 +154,18 @@ package struct BookBuilder {
                 done += 1
                 isSaved = false
                 if seconds(saved.duration(to: .now)) > saveInterval {
-                    try shelf.save(book)
+                    try save(book)
                     saved = .now
                     isSaved = true
                 }
             }
         } catch {
             // Stopped, or out of something: what was made is kept. Pages that rules cut are nothing to keep.
-            if !isSaved, done > 0 || usesModel(breaks) { try? shelf.save(book) }
+            if !isSaved, done > 0 || usesModel(breaks) { try? save(book) }
             throw error
         }
         try onProgress(done, book.pages.count)
-        if !isSaved { try shelf.save(book) }
+        if !isSaved { try save(book) }
     }
 
     private func gist(_ page: String, _ extractor: GistExtractor) throws -> Book.Gist {

@@ -58,7 +58,8 @@ package struct BookShelf: Sendable {
     package func load(_ name: String) throws -> Book {
         let path = try path(name)
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw BookError.notFound(name, known: names)
+            try checkExists(name)
+            throw SystemError("read", path, code: access(path, R_OK) == 0 ? EIO : errno)
         }
         guard let json = try? JSON.parse(Array(data)) else { throw BookError.unreadable(path, "it is no JSON") }
         return try Book(json: json, path: path)

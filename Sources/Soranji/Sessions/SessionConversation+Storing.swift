@@ -11,25 +11,25 @@ extension SessionConversation {
         let mark: StoredSession.Mark?
         let documents: [SessionNotes.StoredDocument]
         let media: [(input: MediaInput, digest: String)]
-        /// Of this question, that are stored for good.
-        let storedTokens: Int
+        /// Where the session's records ended.
+        let recordEnd: Int
 
         init(_ conversation: SessionConversation) {
             mark = conversation.session?.mark
             documents = conversation.newDocuments
             media = conversation.newMedia
-            storedTokens = conversation.receipt.storedTokens
+            recordEnd = conversation.session?.recordEnd ?? 0
         }
     }
 
     /// Calls `body`. Where the system refuses to write, the session is then as it was, unless some of what was to be read
-    /// is stored already: that stays, and the next question goes on there.
+    /// is stored already: that stays, and the next question goes on there. Others may have come to use those records.
     func takingBack<Value>(_ body: () throws -> Value) throws -> Value {
         do {
             return try body()
         } catch var error as SessionError where error.isOfSystem {
             guard let undo else { throw error }
-            if receipt.storedTokens > undo.storedTokens {
+            if let session, session.recordEnd != undo.recordEnd {
                 error.hint = (error.hint.map { $0 + "; " } ?? "") + "the next question goes on from there"
             } else {
                 // The first error is the one to tell.
@@ -41,17 +41,20 @@ extension SessionConversation {
 
     private func takeBack(_ undo: Undo) throws {
         self.undo = nil
+        // First of all: what follows may fail as well, and these must not be forgotten then.
+        newDocuments = undo.documents
+        newMedia = undo.media
         if let mark = undo.mark {
             try session?.rollBack(to: mark)
             session = nil
             try reopen(.reading)
         } else {
+            let made = session?.manifest.identifier
             session = nil
             notes = SessionNotes()
-            if receipt.isNew, library.exists(name) { _ = try library.remove(name) }
+            // Another process may have made one of that name meanwhile.
+            if let made, library.manifest(name)?.identifier == made { _ = try library.remove(name) }
         }
-        newDocuments = undo.documents
-        newMedia = undo.media
     }
 
     /// Stores what was read. Where the system refuses, a question that brought nothing goes on without.

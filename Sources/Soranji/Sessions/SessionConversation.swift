@@ -149,7 +149,7 @@ public final class SessionConversation {
                         hint: "ask again after 'soranji session verify \(name) --repair'"
                     )
                 }
-                try tellingForgottenMedia { try heal(damage, work.prompt) }
+                try tellingForgottenMedia { try takingBack { try heal(damage, work.prompt) } }
             } catch StreamError.forgotten(let source) {
                 throw SessionUseError.mediaForgotten(session: name, source: source)
             }
@@ -325,8 +325,8 @@ public final class SessionConversation {
             )
         )
         if session == nil {
-            receipt.isNew = true
             session = try library.create(name, manifest: try runtime.sessionManifest())
+            receipt.isNew = true
         }
         try session?.append(entry)
         try adoptFromOthers()

@@ -148,6 +148,9 @@ struct BookTests {
         try shelf.remove("light")
         #expect(shelf.names.isEmpty)
         #expect(throws: BookError.notFound("light", known: [])) { try shelf.remove("light") }
+        // What is there and cannot be read is not told to be missing.
+        #expect(mkdir(try shelf.path("folder"), 0o700) == 0)
+        #expect(throws: SystemError.self) { try shelf.load("folder") }
         #expect(BookShelf.name(for: ["/a/Fennick Light.v2.md"]) == "Fennick-Light")
         #expect(BookShelf.name(for: []) == "book" && BookShelf.name(for: ["-"]) == "book")
         #expect(try BookShelf { $0 == "HOME" ? "/home/a" : nil }.folder == "/home/a/.local/share/soranji/books")
@@ -219,6 +222,14 @@ struct BookTests {
         #expect(throws: BookError.otherSources("light")) {
             try builder.build([self.document("Something else.")], name: "light")
         }
+        // Another process makes one of that name meanwhile: that one stays.
+        #expect(throws: BookError.otherSources("other")) {
+            try builder.build([document], name: "other") { done, _ in
+                guard done == 0 else { return }
+                try shelf.save(Book(name: "other", model: "m", sources: [], pages: []))
+            }
+        }
+        #expect(try shelf.load("other").model == "m")
         let reply = try BookReader(runtime: runtime, book: book).ask(
             "What is the station boat called?",
             maximumTokens: 48
