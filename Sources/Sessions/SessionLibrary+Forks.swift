@@ -113,12 +113,9 @@ extension SessionLibrary {
     /// Takes a folder's name away before its files go, so that there is never half a session.
     private func discard(_ path: String, _ name: String) throws(SessionError) {
         // No folder is made for it: on a full disk that fails, and removing is what helps.
-        for attempt in 0..<100 {
-            let aside = stagingPath(name, "removed-\(attempt)")
-            if rename(path, aside) == 0 { return Folders.removeTree(aside) }
-            guard errno == EEXIST || errno == ENOTEMPTY else { throw .system(path, "cannot remove") }
-        }
-        throw Self.tooManyUnfinished(name)
+        let aside = stagingPath(name)
+        guard rename(path, aside) == 0 else { throw .system(path, "cannot remove") }
+        Folders.removeTree(aside)
     }
 
     /// Removes sessions without a name whose pages nobody uses any more.

@@ -112,20 +112,14 @@ package struct SessionLibrary: Sendable {
             error.hint = error.hint ?? "SORANJI_SESSIONS names another folder for sessions"
             throw error
         }
-        for attempt in 0..<100 {
-            let path = stagingPath(name, "\(attempt)")
-            if mkdir(path, 0o700) == 0 { return path }
-            guard errno == EEXIST else { throw .system(root, "cannot make a folder in it") }
-        }
-        throw Self.tooManyUnfinished(name)
+        let path = stagingPath(name)
+        guard mkdir(path, 0o700) == 0 else { throw .system(root, "cannot make a folder in it") }
+        return path
     }
 
-    func stagingPath(_ name: String, _ suffix: String) -> String {
-        "\(root)/\(name)\(Self.stagingMark)\(getpid())-\(suffix)"
-    }
-
-    static func tooManyUnfinished(_ name: String) -> SessionError {
-        SessionError(.exists, name, "too many unfinished folders", hint: "soranji session prune")
+    /// Where a session lies before it has its name, or when it has lost it: another place each time.
+    func stagingPath(_ name: String) -> String {
+        "\(root)/\(name)\(Self.stagingMark)\(SessionManifest.newIdentifier())"
     }
 
     /// Writes an empty session's files.

@@ -234,11 +234,14 @@ extension StoredSession {
 
     package var mark: Mark { Mark(journalBytes: journal.byteCount, recordEnd: recordEnd) }
 
+    /// Whether records were stored since a mark; nil stands for a session that had none.
+    package func hasNewRecords(since mark: Mark?) -> Bool { recordEnd != mark?.recordEnd ?? 0 }
+
     /// Takes back every entry since a mark. There must be no new records since: others may have come to use them.
     ///
     /// This value still knows what is gone: open the session anew.
     package func rollBack(to mark: Mark) throws(SessionError) {
-        precondition(access == .writing && mark.journalBytes <= journal.byteCount && mark.recordEnd == recordEnd)
+        precondition(access == .writing && mark.journalBytes <= journal.byteCount && !hasNewRecords(since: mark))
         do throws(SessionError) {
             try journalFile.truncate(to: mark.journalBytes)
             try journalFile.synchronise()

@@ -34,7 +34,7 @@ package final class StoredSession {
     let journalFile: SessionFile
     let recordFile: SessionFile
     /// Where the next record goes.
-    package var recordEnd = 0
+    var recordEnd = 0
     private let library: SessionLibrary
     private let useLock: FileLock
     private let writeLock: FileLock?

@@ -56,13 +56,16 @@ struct StoreTests {
             let mark = session.mark
             try session.append(Truth.entry(from: 700, count: 300))
             try session.append(Truth.entry(from: 1000, count: 5))
+            #expect(!session.hasNewRecords(since: mark) && session.hasNewRecords(since: nil))
             try session.rollBack(to: mark)
         }
         do {
             let session = try test.library.open("back", access: .writing)
             #expect(session.stream == before.stream && session.pages == before.pages)
             #expect(session.ending == .clean)
+            let mark = session.mark
             try Truth.extend(session, by: 60)
+            #expect(session.hasNewRecords(since: mark))
         }
         try Truth.check(try test.library.open("back", access: .reading))
         #expect(try test.library.verify("back").isSound)

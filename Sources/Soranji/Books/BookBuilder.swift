@@ -61,28 +61,27 @@ package struct BookBuilder {
             )
         }
         try shelf.checkWritable(name)
-        var book: Book?
-        if try shelf.exists(name), !replaces {
-            let found = try shelf.load(name)
-            try Self.check(found, isOf: sources)
-            book = found
-        }
-        var result =
-            try book ?? paginate(documents, Book(name: name, model: runtime.modelName, sources: sources, pages: []))
-        var isFirst = book == nil && !replaces
-        try addGists(&result, isSaved: book != nil, onProgress) { book in
-            // Another process may have made one of that name meanwhile.
-            if isFirst, try shelf.exists(name) { try Self.check(try shelf.load(name), isOf: sources) }
-            isFirst = false
-            try shelf.save(book)
-        }
-        return result
+        let known = replaces ? nil : try stored(name, sources)
+        var book =
+            try known ?? paginate(documents, Book(name: name, model: runtime.modelName, sources: sources, pages: []))
+        try addGists(&book, isSaved: known != nil, replaces: replaces, onProgress)
+        return book
     }
 
-    private static func check(_ book: Book, isOf sources: [Book.Source]) throws {
-        guard book.sources.map(\.fingerprint) == sources.map(\.fingerprint) else {
-            throw BookError.otherSources(book.name)
-        }
+    /// The book of this name on the shelf; nil where there is none.
+    ///
+    /// - Throws: where it was made from other documents.
+    private func stored(_ name: String, _ sources: [Book.Source]) throws -> Book? {
+        guard try shelf.exists(name) else { return nil }
+        let book = try shelf.load(name)
+        guard book.sources.map(\.fingerprint) == sources.map(\.fingerprint) else { throw BookError.otherSources(name) }
+        return book
+    }
+
+    private func save(_ book: Book, replaces: Bool) throws {
+        // Another process may have made one of that name meanwhile.
+        if !replaces { _ = try stored(book.name, book.sources) }
+        try shelf.save(book)
     }
 
     // MARK: Pages
@@ -140,8 +139,8 @@ package struct BookBuilder {
     private func addGists(
         _ book: inout Book,
         isSaved: Bool,
-        _ onProgress: (Int, Int) throws -> Void,
-        save: (Book) throws -> Void
+        replaces: Bool,
+        _ onProgress: (Int, Int) throws -> Void
     ) throws {
         var done = book.gistCount
         var saved = ContinuousClock.now
@@ -154,18 +153,18 @@ package struct BookBuilder {
                 done += 1
                 isSaved = false
                 if seconds(saved.duration(to: .now)) > saveInterval {
-                    try save(book)
+                    try save(book, replaces: replaces)
                     saved = .now
                     isSaved = true
                 }
             }
         } catch {
             // Stopped, or out of something: what was made is kept. Pages that rules cut are nothing to keep.
-            if !isSaved, done > 0 || usesModel(breaks) { try? save(book) }
+            if !isSaved, done > 0 || usesModel(breaks) { try? save(book, replaces: replaces) }
             throw error
         }
         try onProgress(done, book.pages.count)
-        if !isSaved { try save(book) }
+        if !isSaved { try save(book, replaces: replaces) }
     }
 
     private func gist(_ page: String, _ extractor: GistExtractor) throws -> Book.Gist {

@@ -1,5 +1,6 @@
 import Foundation
 import JSONText
+import ModelFiles
 
 /// The folder of this user's books, a file each.
 package struct BookShelf: Sendable {
@@ -57,11 +58,13 @@ package struct BookShelf: Sendable {
 
     package func load(_ name: String) throws -> Book {
         let path = try path(name)
-        guard let data = FileManager.default.contents(atPath: path) else {
-            try checkExists(name)
-            throw SystemError("read", path, code: access(path, R_OK) == 0 ? EIO : errno)
+        let file: MappedFile
+        do throws(ModelFileError) {
+            file = try MappedFile(path: path)
+        } catch let error where error.kind == .missing {
+            throw BookError.notFound(name, known: names)
         }
-        guard let json = try? JSON.parse(Array(data)) else { throw BookError.unreadable(path, "it is no JSON") }
+        guard let json = try? file.json() else { throw BookError.unreadable(path, "it is no JSON") }
         return try Book(json: json, path: path)
     }
 

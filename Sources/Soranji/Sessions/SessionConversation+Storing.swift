@@ -9,16 +9,15 @@ extension SessionConversation {
     struct Undo {
         /// Nil where there was no session yet.
         let mark: StoredSession.Mark?
+        /// Identifier of the session that was about to be made; nil where there was one.
+        var newIdentifier: String?
         let documents: [SessionNotes.StoredDocument]
         let media: [(input: MediaInput, digest: String)]
-        /// Where the session's records ended.
-        let recordEnd: Int
 
         init(_ conversation: SessionConversation) {
             mark = conversation.session?.mark
             documents = conversation.newDocuments
             media = conversation.newMedia
-            recordEnd = conversation.session?.recordEnd ?? 0
         }
     }
 
@@ -29,7 +28,7 @@ extension SessionConversation {
             return try body()
         } catch var error as SessionError where error.isOfSystem {
             guard let undo else { throw error }
-            if let session, session.recordEnd != undo.recordEnd {
+            if let session, session.hasNewRecords(since: undo.mark) {
                 error.hint = (error.hint.map { $0 + "; " } ?? "") + "the next question goes on from there"
             } else {
                 // The first error is the one to tell.
@@ -49,11 +48,12 @@ extension SessionConversation {
             session = nil
             try reopen(.reading)
         } else {
-            let made = session?.manifest.identifier
             session = nil
             notes = SessionNotes()
             // Another process may have made one of that name meanwhile.
-            if let made, library.manifest(name)?.identifier == made { _ = try library.remove(name) }
+            if let made = undo.newIdentifier, library.manifest(name)?.identifier == made {
+                _ = try library.remove(name)
+            }
         }
     }
 

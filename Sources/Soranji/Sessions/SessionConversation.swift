@@ -325,7 +325,10 @@ public final class SessionConversation {
             )
         )
         if session == nil {
-            session = try library.create(name, manifest: try runtime.sessionManifest())
+            let manifest = try runtime.sessionManifest()
+            // It may get its name and yet fail to open.
+            undo?.newIdentifier = manifest.identifier
+            session = try library.create(name, manifest: manifest)
             receipt.isNew = true
         }
         try session?.append(entry)

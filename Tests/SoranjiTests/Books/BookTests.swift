@@ -1,5 +1,6 @@
 import Foundation
 import JSONText
+import ModelFiles
 import Tensor
 import Testing
 
@@ -150,7 +151,7 @@ struct BookTests {
         #expect(throws: BookError.notFound("light", known: [])) { try shelf.remove("light") }
         // What is there and cannot be read is not told to be missing.
         #expect(mkdir(try shelf.path("folder"), 0o700) == 0)
-        #expect(throws: SystemError.self) { try shelf.load("folder") }
+        #expect(throws: ModelFileError.self) { try shelf.load("folder") }
         #expect(BookShelf.name(for: ["/a/Fennick Light.v2.md"]) == "Fennick-Light")
         #expect(BookShelf.name(for: []) == "book" && BookShelf.name(for: ["-"]) == "book")
         #expect(try BookShelf { $0 == "HOME" ? "/home/a" : nil }.folder == "/home/a/.local/share/soranji/books")

@@ -100,6 +100,28 @@ struct SessionConversationTests {
         #expect(third.receipt.reusedTokens == third.tokenCount && third.receipt.misses.isEmpty)
     }
 
+    @Test func onlyTheOwnNewSessionIsTakenBack() throws {
+        let place = try SessionPlace()
+        let conversation = try place.open()
+        let library = place.store.library
+        /// A session is about to be made, another process makes one of that name, and the disk is full.
+        func fail(isOwn: Bool) throws {
+            let manifest = try conversation.runtime.sessionManifest()
+            _ = try library.create("s", manifest: manifest)
+            var undo = SessionConversation.Undo(conversation)
+            undo.newIdentifier = isOwn ? manifest.identifier : try conversation.runtime.sessionManifest().identifier
+            conversation.undo = undo
+            #expect(throws: SessionError.self) {
+                try conversation.takingBack { throw SessionError(.system(ENOSPC), "s", "no room") }
+            }
+        }
+        try fail(isOwn: false)
+        #expect(library.exists("s"))
+        _ = try library.remove("s")
+        try fail(isOwn: true)
+        #expect(!library.exists("s"))
+    }
+
     @Test func damagedPagesAreReadAnewAndNeverUsed() throws {
         let place = try SessionPlace()
         let first = try place.open()
