@@ -62,25 +62,24 @@ package struct DecoderWeights: Sendable {
 
     /// Maps and checks every tensor of the trunk.
     package init(bundle: Bundle, configuration: DecoderConfiguration) throws {
-        let reader = Reader(bundle: bundle)
         let hidden = configuration.hiddenSize
-        embedding = try reader.matrix("embedding", configuration.vocabularySize, hidden)
+        embedding = try bundle.matrix("embedding", configuration.vocabularySize, hidden)
         output =
             configuration.tiesEmbeddings
-            ? embedding : try reader.matrix("output", configuration.vocabularySize, hidden)
-        finalNorm = try reader.vector("final_norm", hidden)
+            ? embedding : try bundle.matrix("output", configuration.vocabularySize, hidden)
+        finalNorm = try bundle.vector("final_norm", hidden)
         layers = try (0..<configuration.layerCount).map { index in
-            try Self.layer(index, configuration, reader)
+            try Self.layer(index, configuration, bundle)
         }
     }
 
-    private static func layer(_ index: Int, _ configuration: DecoderConfiguration, _ reader: Reader) throws -> Layer {
+    private static func layer(_ index: Int, _ configuration: DecoderConfiguration, _ bundle: Bundle) throws -> Layer {
         let hidden = configuration.hiddenSize
         func matrix(_ part: String, _ rows: Int, _ columns: Int) throws -> WeightMatrix {
-            try reader.matrix(name(part, layer: index), rows, columns)
+            try bundle.matrix(name(part, layer: index), rows, columns)
         }
         func vector(_ part: String, _ count: Int, if isPresent: Bool = true) throws -> WeightVector? {
-            isPresent ? try reader.vector(name(part, layer: index), count) : nil
+            isPresent ? try bundle.vector(name(part, layer: index), count) : nil
         }
         let attention: Attention
         let outputColumns: Int
@@ -114,7 +113,7 @@ package struct DecoderWeights: Sendable {
             outputColumns = queryWidth
             hasOutputBias = shape.hasOutputBias
         case .latent(let shape):
-            attention = .latent(try latent(index, shape, hidden, reader))
+            attention = .latent(try latent(index, shape, hidden, bundle))
             outputColumns = shape.headCount * shape.valueWidth
             hasOutputBias = shape.hasBias
         }
@@ -151,13 +150,13 @@ package struct DecoderWeights: Sendable {
         _ index: Int,
         _ shape: DecoderConfiguration.LatentAttention,
         _ hidden: Int,
-        _ reader: Reader
+        _ bundle: Bundle
     ) throws -> Latent {
         func matrix(_ part: String, _ rows: Int, _ columns: Int, head: Int? = nil) throws -> WeightMatrix {
-            try reader.matrix(name(part, layer: index, head: head), rows, columns)
+            try bundle.matrix(name(part, layer: index, head: head), rows, columns)
         }
         func vector(_ part: String, _ count: Int) throws -> WeightVector {
-            try reader.vector(name(part, layer: index), count)
+            try bundle.vector(name(part, layer: index), count)
         }
         let queryWidth = shape.headCount * (shape.plainWidth + shape.ropeWidth)
         let latentWidth = shape.latentRank + shape.ropeWidth
@@ -188,30 +187,5 @@ package struct DecoderWeights: Sendable {
                 }
             )
         )
-    }
-
-    /// Looks tensors up and compares their shapes with what the configuration asks for.
-    private struct Reader {
-        let bundle: Bundle
-
-        func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> WeightMatrix {
-            let matrix = WeightMatrix(try bundle.matrix(named: name))
-            guard matrix.rows == rows, matrix.columns == columns else {
-                throw ModelError.wrongShape(
-                    tensor: name,
-                    found: "\(matrix.rows)x\(matrix.columns)",
-                    expected: "\(rows)x\(columns)"
-                )
-            }
-            return matrix
-        }
-
-        func vector(_ name: String, _ count: Int) throws -> WeightVector {
-            let vector = WeightVector(try bundle.vector(named: name))
-            guard vector.count == count else {
-                throw ModelError.wrongShape(tensor: name, found: "\(vector.count)", expected: "\(count)")
-            }
-            return vector
-        }
     }
 }

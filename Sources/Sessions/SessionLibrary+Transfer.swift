@@ -143,11 +143,11 @@ extension SessionLibrary {
     ) throws -> StoredSession {
         try Self.check(name)
         guard !Folders.exists(folder(name)) else { throw Self.taken(name) }
-        guard Folders.exists(path) else {
+        guard Folders.exists(path), !Folders.isFolder(path) else {
             throw SessionError(
                 .missing,
                 path,
-                "no such file",
+                Folders.exists(path) ? "this is a folder, not a file" : "no such file",
                 hint: "name a file that 'soranji session export' wrote"
             )
         }

@@ -142,12 +142,7 @@ package struct SessionLibrary: Sendable {
             guard code == EEXIST || code == ENOTEMPTY || code == ENOTDIR else {
                 throw .system(folder(name), "cannot give the session its name", code: code)
             }
-            throw SessionError(
-                .exists,
-                name,
-                "there is a session of this name already",
-                hint: "choose another name, or remove it: soranji session rm \(name)"
-            )
+            throw Self.taken(name)
         }
         try Folders.synchronise(root)
     }

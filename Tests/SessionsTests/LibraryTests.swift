@@ -167,6 +167,9 @@ struct LibraryTests {
         #expect(imported.lists != nil && imported.indexedPages == 8 && Truth.isWhole(imported))
         #expect(imported.manifest.identifier != branch.manifest.identifier)
         #expect(try other.library.verify("copy").isSound)
+        #expect { try other.library.importSession(from: other.library.root, as: "third") } throws: {
+            ($0 as? SessionError)?.kind == .missing && "\($0)".contains("folder")
+        }
         #expect { try other.library.importSession(from: path, as: "copy") } throws: {
             ($0 as? SessionError)?.kind == .exists
         }

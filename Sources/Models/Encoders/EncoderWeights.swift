@@ -2,8 +2,8 @@ import Experts
 import ModelFiles
 import Tensor
 
-/// Looks up what an encoder's file holds and compares shapes with the configuration.
-struct EncoderWeights {
+/// What an encoder's file holds.
+struct EncoderWeights: NamedWeights {
     let file: EncoderFile
 
     static func blockName(_ block: Int) -> String {
@@ -11,25 +11,8 @@ struct EncoderWeights {
         return "B" + String(repeating: "0", count: max(0, 2 - digits.count)) + digits + "."
     }
 
-    func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> WeightMatrix {
-        let matrix = WeightMatrix(try file.matrix(named: name))
-        guard matrix.rows == rows, matrix.columns == columns else {
-            throw ModelError.wrongShape(
-                tensor: name,
-                found: "\(matrix.rows)x\(matrix.columns)",
-                expected: "\(rows)x\(columns)"
-            )
-        }
-        return matrix
-    }
-
-    func vector(_ name: String, _ count: Int) throws -> WeightVector {
-        let vector = WeightVector(try file.vector(named: name))
-        guard vector.count == count else {
-            throw ModelError.wrongShape(tensor: name, found: "\(vector.count)", expected: "\(count)")
-        }
-        return vector
-    }
+    func matrix(named name: String) throws(ModelFileError) -> MappedMatrix { try file.matrix(named: name) }
+    func vector(named name: String) throws(ModelFileError) -> MappedVector { try file.vector(named: name) }
 
     func linear(_ name: String, _ rows: Int, _ columns: Int) throws -> Linear {
         Linear(matrix: try matrix(name, rows, columns), bias: try vector(name + ".bias", rows))

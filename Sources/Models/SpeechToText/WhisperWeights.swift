@@ -48,10 +48,10 @@ package struct WhisperWeights: Sendable {
             try reader.layer(Self.name("encoder", $0), hidden, configuration.encoder.width, hasCross: false)
         }
         encoderNorm = try reader.norm("encoder.norm", hidden)
-        embedding = try reader.matrix("embedding", configuration.vocabularySize, hidden)
+        embedding = try bundle.matrix("embedding", configuration.vocabularySize, hidden)
         output =
             configuration.tiesEmbeddings
-            ? embedding : try reader.matrix("output", configuration.vocabularySize, hidden)
+            ? embedding : try bundle.matrix("output", configuration.vocabularySize, hidden)
         decoderPositions = try reader.table("decoder.positions", configuration.targetPositions, hidden)
         decoderLayers = try (0..<configuration.decoder.layers).map {
             try reader.layer(Self.name("decoder", $0), hidden, configuration.decoder.width, hasCross: true)
@@ -62,38 +62,18 @@ package struct WhisperWeights: Sendable {
     private struct Reader {
         let bundle: Bundle
 
-        func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> WeightMatrix {
-            let matrix = WeightMatrix(try bundle.matrix(named: name))
-            guard matrix.rows == rows, matrix.columns == columns else {
-                throw ModelError.wrongShape(
-                    tensor: name,
-                    found: "\(matrix.rows)x\(matrix.columns)",
-                    expected: "\(rows)x\(columns)"
-                )
-            }
-            return matrix
-        }
-
-        func vector(_ name: String, _ count: Int) throws -> WeightVector {
-            let vector = WeightVector(try bundle.vector(named: name))
-            guard vector.count == count else {
-                throw ModelError.wrongShape(tensor: name, found: "\(vector.count)", expected: "\(count)")
-            }
-            return vector
-        }
-
         func linear(_ name: String, _ rows: Int, _ columns: Int) throws -> Linear {
             Linear(
-                matrix: try matrix(name, rows, columns),
-                bias: bundle.hasVector(named: name + "_bias") ? try vector(name + "_bias", rows) : nil
+                matrix: try bundle.matrix(name, rows, columns),
+                bias: bundle.hasVector(named: name + "_bias") ? try bundle.vector(name + "_bias", rows) : nil
             )
         }
 
         func norm(_ name: String, _ count: Int) throws -> LayerNorm {
             // The epsilon that every released model has; the checkpoints do not say.
             LayerNorm(
-                weight: try vector(name + ".weight", count),
-                bias: try vector(name + ".bias", count),
+                weight: try bundle.vector(name + ".weight", count),
+                bias: try bundle.vector(name + ".bias", count),
                 epsilon: 1e-5
             )
         }
@@ -117,7 +97,7 @@ package struct WhisperWeights: Sendable {
 
         /// A packed matrix as plain rows.
         func table(_ name: String, _ rows: Int, _ columns: Int) throws -> [Float] {
-            let packed = try matrix(name, rows, columns)
+            let packed = try bundle.matrix(name, rows, columns)
             var kernelMatrix = packed.kernelMatrix
             return withExtendedLifetime(packed) {
                 [Float](unsafeUninitializedCapacity: rows * columns) { buffer, initialized in
